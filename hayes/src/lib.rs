@@ -1,0 +1,8 @@
+//! Hayes and V.250 modems, from both ends of the serial cable.
+//!
+//! The cores ([`framing`], [`reply`], [`caller`], [`command`], [`modem`], and under [`emulator`] the modem's own side
+//! and the telephone exchange) are plain state machines: no tokio, no sockets, no clock. Time is an argument, effects
+//! are returned. The shells (`driver`, `line`, `emulator::switchboard`) own ttys, tasks and the clock.
+
+pub mod caller;
+pub mod reply;

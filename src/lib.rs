@@ -1,0 +1,3 @@
+//! ringup: telephones a machine that has no fixed address, has it come online, and connects to it.
+
+pub mod secret;

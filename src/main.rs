@@ -1,0 +1,3 @@
+//! The `ringup` command.
+
+fn main() {}
