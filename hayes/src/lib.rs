@@ -5,4 +5,11 @@
 //! are returned. The shells (`driver`, `line`, `emulator::switchboard`) own ttys, tasks and the clock.
 
 pub mod caller;
+#[cfg(feature = "driver")]
+pub mod driver;
+pub mod framing;
+#[cfg(feature = "driver")]
+pub mod line;
+pub mod modem;
+pub mod number;
 pub mod reply;

@@ -1,0 +1,314 @@
+//! The tty a modem hangs on.
+//!
+//! Owns opening it raw, DTR and carrier, and what its failures are called. Refuses to keep others out: that is for
+//! [`Lock`], while something is done with the line, so that a line that only listens stays free to dial out on.
+
+mod lock;
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, IsTerminal};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::termios::{self, BaudRate, ControlFlags, FlushArg, SetArg};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_serial::{SerialPort, SerialStream};
+
+pub use self::lock::Lock;
+pub use crate::modem::Carrier;
+
+/// Which tty, and how fast.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineSettings {
+    /// The tty's path; one under `/dev/serial/by-id` survives re-plugging.
+    pub port: PathBuf,
+    /// The rate between computer and modem, in bit/s; 8 data bits, no parity, 1 stop bit.
+    pub rate: u32,
+}
+
+/// Why a line can not be used, each saying what to do.
+#[derive(Debug, Error)]
+pub enum LineError {
+    /// There is no such tty.
+    #[error("there is no {}; is the modem plugged in? see /dev/serial/by-id", path.display())]
+    Missing {
+        /// The tty.
+        path: PathBuf,
+    },
+    /// Another program uses the line.
+    #[error("{} is in use by {}; try again when it is done", path.display(), Holder(*holder))]
+    Busy {
+        /// The tty.
+        path: PathBuf,
+        /// The process that locked it, where it tells.
+        holder: Option<u32>,
+    },
+    /// This user may not use the tty or write its lock.
+    #[error("may not open {}; add this user to the group that owns it (often dialout)", path.display())]
+    Denied {
+        /// The tty, or the lock file.
+        path: PathBuf,
+    },
+    /// The path leads to something that is no tty, or to a serial port without hardware.
+    #[error("{} is not a serial line; name the modem's tty", path.display())]
+    NotATty {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The line went away while in use.
+    #[error("{} went away; was the modem unplugged?", path.display())]
+    Gone {
+        /// The tty.
+        path: PathBuf,
+    },
+    /// Anything else.
+    #[error("{} failed; see the cause", path.display())]
+    Io {
+        /// The tty, or the lock file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+struct Holder(Option<u32>);
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(pid) => write!(f, "process {pid}"),
+            None => f.write_str("another program"),
+        }
+    }
+}
+
+impl LineError {
+    /// Tells what an error of the system on this path means.
+    pub(crate) fn from_io(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::ENOENT | Errno::ENOTDIR) => Self::Missing { path },
+            Some(Errno::EACCES | Errno::EPERM | Errno::EROFS) => Self::Denied { path },
+            Some(Errno::EBUSY) => Self::Busy { path, holder: None },
+            Some(Errno::ENOTTY | Errno::EISDIR) => Self::NotATty { path },
+            Some(Errno::EIO | Errno::ENXIO | Errno::ENODEV | Errno::EPIPE) => Self::Gone { path },
+            _ if matches!(source.kind(), ErrorKind::UnexpectedEof | ErrorKind::WriteZero) => Self::Gone { path },
+            _ => Self::Io { path, source },
+        }
+    }
+}
+
+/// An open line. Dropping it closes the tty, which drops DTR (HUPCL).
+#[derive(Debug)]
+pub struct Line {
+    settings: LineSettings,
+    stream: SerialStream,
+    /// The same tty once more, for what the stream can not do.
+    control: File,
+    has_modem_lines: bool,
+}
+
+impl Line {
+    /// Opens the tty raw, without echo, 8N1, not waiting for carrier; this raises DTR.
+    ///
+    /// Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`LineError`], by what stands in the way. A lock by another program is not looked at.
+    pub fn open(settings: &LineSettings) -> Result<Self, LineError> {
+        let port = &settings.port;
+        let control = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
+            .open(port)
+            .map_err(|error| LineError::from_io(port, error))?;
+        if !control.is_terminal() {
+            return Err(LineError::NotATty { path: port.clone() });
+        }
+        let builder = tokio_serial::new(port.to_string_lossy(), settings.rate).exclusive(false);
+        let mut stream = SerialStream::open(&builder).map_err(|error| match error.kind() {
+            // Another program that takes the tty exclusively holds it.
+            tokio_serial::ErrorKind::NoDevice => LineError::Busy { path: port.clone(), holder: None },
+            tokio_serial::ErrorKind::Io(_)
+            | tokio_serial::ErrorKind::InvalidInput
+            | tokio_serial::ErrorKind::Unknown => LineError::from_io(port, error.into()),
+        })?;
+        let has_modem_lines = stream.read_carrier_detect().is_ok();
+        let mut line = Self { settings: settings.clone(), stream, control, has_modem_lines };
+        line.restore()?;
+        Ok(line)
+    }
+
+    /// Returns what the line was opened with.
+    #[must_use]
+    pub fn settings(&self) -> &LineSettings {
+        &self.settings
+    }
+
+    /// Sets the tty up again, after another program used it.
+    ///
+    /// # Errors
+    ///
+    /// [`LineError::Gone`] or [`LineError::Io`].
+    pub fn restore(&mut self) -> Result<(), LineError> {
+        let rate = self.settings.rate;
+        self.change(|termios| {
+            termios::cfmakeraw(termios);
+            termios.control_flags -= ControlFlags::CSTOPB | ControlFlags::CRTSCTS;
+            termios.control_flags |= ControlFlags::CREAD | ControlFlags::CLOCAL | ControlFlags::HUPCL;
+        })?;
+        self.set_rate(rate)
+    }
+
+    /// Raises or drops DTR; on a tty without modem lines the speed B0 stands for DTR dropped.
+    ///
+    /// Dropping it throws away what was not sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`LineError::Gone`] or [`LineError::Io`].
+    pub fn set_dtr(&mut self, raised: bool) -> Result<(), LineError> {
+        if !raised {
+            termios::tcflush(&self.control, FlushArg::TCOFLUSH).map_err(|errno| self.failed(errno))?;
+        }
+        match (self.has_modem_lines, raised) {
+            (true, _) => self.stream.write_data_terminal_ready(raised).map_err(|error| self.stream_failed(error)),
+            (false, true) => self.set_rate(self.settings.rate),
+            (false, false) => self.set_speed(BaudRate::B0),
+        }
+    }
+
+    /// Reads the carrier signal.
+    pub fn carrier(&mut self) -> Carrier {
+        if !self.has_modem_lines {
+            return Carrier::Unknown;
+        }
+        match self.stream.read_carrier_detect() {
+            Ok(true) => Carrier::Present,
+            Ok(false) => Carrier::Absent,
+            Err(_) => Carrier::Unknown,
+        }
+    }
+
+    /// Duplicates the open tty, for a program that takes it as its standard input.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn duplicate(&self) -> io::Result<OwnedFd> {
+        Ok(OwnedFd::from(self.control.try_clone()?))
+    }
+
+    /// Waits until there is something to read, without reading it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: nothing is lost when the future is dropped.
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        self.stream.readable().await
+    }
+
+    /// Reads; the end of the line is an error.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        Pin::new(&mut self.stream).poll_read(cx, &mut buffer).map(|result| {
+            match result.map(|()| buffer.filled().len()) {
+                Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
+                other => other,
+            }
+        })
+    }
+
+    /// Writes some of the bytes.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn set_rate(&mut self, rate: u32) -> Result<(), LineError> {
+        match standard_speed(rate) {
+            // Other programs, and whoever watches a pty, know only these constants.
+            Some(speed) => self.set_speed(speed),
+            None => {
+                self.stream.set_baud_rate(rate).map_err(|error| LineError::from_io(&self.settings.port, error.into()))
+            }
+        }
+    }
+
+    fn set_speed(&self, speed: BaudRate) -> Result<(), LineError> {
+        let mut outcome = Ok(());
+        self.change(|termios| outcome = termios::cfsetspeed(termios, speed))?;
+        outcome.map_err(|errno| self.failed(errno))
+    }
+
+    fn change(&self, change: impl FnOnce(&mut termios::Termios)) -> Result<(), LineError> {
+        let mut termios = termios::tcgetattr(&self.control).map_err(|errno| self.failed(errno))?;
+        change(&mut termios);
+        termios::tcsetattr(&self.control, SetArg::TCSANOW, &termios).map_err(|errno| self.failed(errno))
+    }
+
+    /// The stream's errors have no number: ask the tty again what is wrong with it.
+    fn stream_failed(&self, error: tokio_serial::Error) -> LineError {
+        match termios::tcgetattr(&self.control) {
+            Err(errno) => self.failed(errno),
+            Ok(_) => LineError::from_io(&self.settings.port, error.into()),
+        }
+    }
+
+    fn failed(&self, errno: Errno) -> LineError {
+        LineError::from_io(&self.settings.port, errno.into())
+    }
+}
+
+/// Returns the constant of POSIX and Linux for a rate, where there is one.
+fn standard_speed(rate: u32) -> Option<BaudRate> {
+    Some(match rate {
+        300 => BaudRate::B300,
+        600 => BaudRate::B600,
+        1200 => BaudRate::B1200,
+        2400 => BaudRate::B2400,
+        4800 => BaudRate::B4800,
+        9600 => BaudRate::B9600,
+        19_200 => BaudRate::B19200,
+        38_400 => BaudRate::B38400,
+        57_600 => BaudRate::B57600,
+        115_200 => BaudRate::B115200,
+        230_400 => BaudRate::B230400,
+        460_800 => BaudRate::B460800,
+        921_600 => BaudRate::B921600,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_in_one_line_what_to_do() {
+        let path = PathBuf::from("/dev/ttyUSB0");
+        let errors = [
+            LineError::from_io(&path, Errno::ENOENT.into()),
+            LineError::from_io(&path, Errno::EACCES.into()),
+            LineError::from_io(&path, Errno::EBUSY.into()),
+            LineError::from_io(&path, Errno::ENOTTY.into()),
+            LineError::from_io(&path, Errno::EIO.into()),
+            LineError::from_io(&path, Errno::EINVAL.into()),
+            LineError::Busy { path, holder: Some(12) },
+        ];
+        let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        assert!(texts.iter().all(|text| text.contains("/dev/ttyUSB0") && !text.contains('\n')), "{texts:?}");
+        assert!(texts[6].contains("process 12"), "{}", texts[6]);
+        assert!(matches!(
+            errors.map(|error| std::mem::discriminant(&error)),
+            [a, b, c, d, e, f, g] if a != b && b != c && c != d && d != e && e != f && c == g
+        ));
+    }
+}

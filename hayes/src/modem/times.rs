@@ -1,0 +1,32 @@
+//! How long the terminal waits for what, each with its source.
+
+use std::time::Duration;
+
+/// For the answer to a bare `AT`; the slowest first answer after a reset seen took most of a second.
+pub const ASK_WAIT: Duration = Duration::from_secs(1);
+/// How often a bare `AT` is sent before the modem counts as stuck: the first after power-up may be lost (SIM7070).
+pub const ASK_TRIES: u8 = 3;
+/// The silence that shows no late result code is to come once a modem has answered out of step.
+pub const SETTLE: Duration = Duration::from_millis(200);
+/// For the answer to `ATZ`, which some modems give only when their self-test is over.
+pub const RESET_WAIT: Duration = Duration::from_secs(5);
+/// For the answer to a command that only sets parameters.
+pub const SETTING_WAIT: Duration = Duration::from_secs(3);
+/// The silence round `+++`: S12 defaults to 50 units of 20 ms, and a tenth more for clocks.
+pub const ESCAPE_GUARD: Duration = Duration::from_millis(1100);
+/// For the `OK` after `+++`: the guard time behind it must pass first.
+pub const ESCAPE_WAIT: Duration = Duration::from_millis(2100);
+/// For a result of dialling: S7 defaults to 60 s at most on common modems and is 90 s on some; then ours runs out.
+pub const DIAL_LIMIT: Duration = Duration::from_secs(120);
+/// For a result of answering: as S7 of [`DIAL_LIMIT`], without the time to dial and ring.
+pub const ANSWER_LIMIT: Duration = Duration::from_secs(95);
+/// For the result code after a dial was broken off by a character (V.250 6.3.1: may be aborted).
+pub const ABORT_WAIT: Duration = Duration::from_secs(3);
+/// For the answer to `ATH`; software modems take 1.8 s to let go of the line.
+pub const HOOK_WAIT: Duration = Duration::from_secs(3);
+/// How long DTR stays low at least: S25 defaults to 5 units of 10 ms (Hayes), four times that for slow samplers.
+pub const DTR_HOLD: Duration = Duration::from_millis(200);
+/// How long DTR stays low at most: carrier was seen to fall 0.1 s (USR) to 1.8 s (software modem) after it.
+pub const DTR_LIMIT: Duration = Duration::from_secs(2);
+/// From DTR rising to the first command: modems that reset on DTR lose what comes at once.
+pub const DTR_RECOVERY: Duration = Duration::from_millis(100);
