@@ -187,6 +187,8 @@ pub struct Modem {
     timer: Option<(Instant, &'static str)>,
     /// The modem speaks in words: a lone digit while it dials is no result code.
     verbose: bool,
+    /// When the last ring came.
+    rang: Option<Instant>,
     outputs: VecDeque<Output>,
 }
 
@@ -202,6 +204,7 @@ impl Modem {
             step: Step::Idle,
             timer: None,
             verbose: false,
+            rang: None,
             outputs: VecDeque::new(),
         }
     }
@@ -324,3 +327,6 @@ impl Modem {
         matches!(self.step, Step::DtrLow { ended: false, .. })
     }
 }
+
+#[cfg(test)]
+mod tests;

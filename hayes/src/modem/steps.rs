@@ -20,7 +20,7 @@ impl Modem {
                     self.report_caller(whole);
                 }
             }
-            Reply::Digits(number) if self.step == Step::Idle => {
+            Reply::Digits(number) if self.is_rung(now) => {
                 self.close_caller();
                 self.handle_caller(CallerNumber::parse(&number), now);
             }
@@ -49,6 +49,7 @@ impl Modem {
         self.close_caller();
         self.report(Event::Ring(info));
         self.handle_caller(caller, now);
+        self.rang = Some(now);
         if matches!(self.goal, Goal::Dial(_)) {
             if self.step == Step::Dialling {
                 self.give_up(Outcome::Glare, now);
@@ -56,6 +57,12 @@ impl Modem {
                 self.finish(Event::Ended(Outcome::Glare));
             }
         }
+    }
+
+    /// Reports whether a call alerts, so that a line of digits is a caller's number and not the tail of an echo.
+    fn is_rung(&self, now: Instant) -> bool {
+        let silence = self.rang.map(|rang| now.saturating_duration_since(rang));
+        self.step == Step::Idle && silence.is_some_and(|silence| silence < times::RING_SPAN)
     }
 
     /// Takes a caller's number that is the whole message.

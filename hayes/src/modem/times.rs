@@ -30,3 +30,5 @@ pub const DTR_HOLD: Duration = Duration::from_millis(200);
 pub const DTR_LIMIT: Duration = Duration::from_secs(2);
 /// From DTR rising to the first command: modems that reset on DTR lose what comes at once.
 pub const DTR_RECOVERY: Duration = Duration::from_millis(100);
+/// How long after a ring its call counts as alerting: Hayes modems clear S1 8 s after the last ring.
+pub const RING_SPAN: Duration = Duration::from_secs(8);
