@@ -152,7 +152,8 @@ impl Driver {
     /// Waits for what the modem says unasked: rings and caller identification.
     ///
     /// While the line is not locked, bytes are left to a program that has locked it; when that has gone, the next
-    /// event is [`Event::Returned`] and the modem wants to be initialised again.
+    /// event is [`Event::Returned`] and the modem wants to be initialised again. A program that locked the line, read
+    /// all it was sent and unlocked it before this task ran is not noticed.
     ///
     /// # Errors
     ///
@@ -414,9 +415,14 @@ impl Driver {
 
     fn holder(&self) -> Result<Option<u32>, LineError> {
         let port = self.port();
-        match &self.lock_directory {
+        let holder = match &self.lock_directory {
             Some(directory) => Lock::holder_in(directory, port),
             None => Lock::holder(port),
+        };
+        match holder {
+            // The tty has lost its name: reading it will tell that it is gone.
+            Err(LineError::Missing { .. }) => Ok(None),
+            other => other,
         }
     }
 

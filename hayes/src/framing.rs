@@ -11,7 +11,7 @@ pub const LINE_LIMIT: usize = 512;
 
 /// How many command lines are remembered to recognise their echo.
 const ECHO_LINES: usize = 4;
-/// The longest command line remembered; V.250 5.2.1 promises 40 characters, nothing sent here comes near this.
+/// The longest command line remembered, in bytes; modems take 40 to 60, nothing sent here comes near this.
 const ECHO_LIMIT: usize = 256;
 /// The shortest tail of a command line that counts as its echo: shorter ones may be numeric result codes.
 const ECHO_TAIL: usize = 3;

@@ -1,7 +1,7 @@
 //! The terminal's side of a modem: sets it up, listens for rings, dials, answers, hangs up.
 //!
 //! Owns the order of commands, the meaning of answers in each state and every time limit; what it is doing is one
-//! [`Step`] towards one [`Goal`]. Refuses data: after `CONNECT` not one byte more is taken. No clock, no tty: bytes
+//! `Step` towards one `Goal`. Refuses data: after `CONNECT` not one byte more is taken. No clock, no tty: bytes
 //! and time come in, [`Output`]s go out.
 
 mod settings;

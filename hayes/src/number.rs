@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// The longest dial string accepted, in characters; modems promise a command line of 40 and commonly take 60.
+/// The longest dial string accepted, in characters; most modems take as many in a command line.
 pub const NUMBER_LIMIT: usize = 60;
 
 /// A dial string: digits and modifiers, checked, upper-cased and free of blanks and punctuation (V.250 6.3.1).
@@ -49,7 +49,7 @@ impl Number {
         self.0.starts_with(['T', 'P'])
     }
 
-    /// Reports whether the modem returns to command state right after dialling (`;`, V.250 6.3.1.7).
+    /// Reports whether the modem returns to command state right after dialling (`;`, V.250 6.3.1).
     pub(crate) fn stays_in_command_state(&self) -> bool {
         self.0.ends_with(';')
     }

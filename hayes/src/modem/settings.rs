@@ -11,7 +11,7 @@ pub struct Settings {
     pub dialling: Dialling,
 }
 
-/// How digits are sent down the line (V.250 6.3.1.2, 6.3.1.3).
+/// How digits are sent down the line (V.250 6.3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialling {
     /// `ATDP`: pulses.
