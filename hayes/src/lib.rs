@@ -5,8 +5,11 @@
 //! are returned. The shells (`driver`, `line`, `emulator::switchboard`) own ttys, tasks and the clock.
 
 pub mod caller;
+pub mod command;
 #[cfg(feature = "driver")]
 pub mod driver;
+#[cfg(feature = "emulator")]
+pub mod emulator;
 pub mod framing;
 #[cfg(feature = "driver")]
 pub mod line;

@@ -1,0 +1,134 @@
+//! One call: who is in it, how far it has come, and when it wants attention next.
+
+use std::time::Instant;
+
+use super::circuit::Circuit;
+use super::exchange::LineId;
+
+/// A call in progress.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    pub(super) caller: LineId,
+    pub(super) phase: Phase,
+}
+
+/// How far a call has come.
+#[derive(Clone, Debug)]
+pub(super) enum Phase {
+    /// Digits have come and more may follow.
+    Dialling { digits: String, until: Instant },
+    /// The caller hears a busy tone or an announcement.
+    Tone { until: Instant },
+    /// The called telephone rings.
+    Ringing(Ringing),
+    /// The called line is off hook, but the two modems do not answer each other.
+    Answered { callee: LineId },
+    /// The modems train.
+    Training { callee: LineId, until: Instant },
+    /// Data flows.
+    Connected { callee: LineId, to_caller: Circuit, to_callee: Circuit },
+    /// One side has hung up; the other gets what is still on its way and is then told.
+    Releasing(Releasing),
+}
+
+/// The bell of the called telephone.
+#[derive(Clone, Debug)]
+pub(super) struct Ringing {
+    pub(super) callee: LineId,
+    pub(super) rings: u32,
+    pub(super) next_ring: Instant,
+    pub(super) caller_id_at: Option<Instant>,
+    pub(super) until: Instant,
+}
+
+/// The end of a call, as the side sees it that did not hang up.
+#[derive(Clone, Debug)]
+pub(super) struct Releasing {
+    pub(super) survivor: LineId,
+    pub(super) remaining: Option<Circuit>,
+    pub(super) notice: Instant,
+    /// What has not been taken by now is lost (as with S38).
+    pub(super) forced: Instant,
+}
+
+impl Call {
+    /// When the call next wants attention, and what for.
+    pub(super) fn deadline(&self) -> Option<(Instant, &'static str)> {
+        match &self.phase {
+            Phase::Dialling { until, .. } => Some((*until, "routing a dialled number")),
+            Phase::Tone { until } => Some((*until, "end of the tone")),
+            Phase::Ringing(ringing) => {
+                let ring = (ringing.next_ring.min(ringing.until), "next ring");
+                let caller_id = ringing.caller_id_at.map(|at| (at, "caller identification"));
+                caller_id.into_iter().chain([ring]).min_by_key(|(at, _)| *at)
+            }
+            Phase::Answered { .. } => None,
+            Phase::Training { until, .. } => Some((*until, "training")),
+            Phase::Connected { to_caller, to_callee, .. } => {
+                let next = to_caller.deadline().into_iter().chain(to_callee.deadline()).min();
+                next.map(|at| (at, "data on the line"))
+            }
+            Phase::Releasing(releasing) => Some((releasing.deadline(), "telling the other side")),
+        }
+    }
+
+    /// The called line, once it is part of the call.
+    pub(super) fn callee(&self) -> Option<LineId> {
+        match &self.phase {
+            Phase::Dialling { .. } | Phase::Tone { .. } | Phase::Releasing(_) => None,
+            Phase::Ringing(ringing) => Some(ringing.callee),
+            Phase::Answered { callee } | Phase::Training { callee, .. } | Phase::Connected { callee, .. } => {
+                Some(*callee)
+            }
+        }
+    }
+
+    /// How much of what `line` sends the call takes now, once data flows.
+    pub(super) fn room(&self, line: LineId) -> Option<usize> {
+        let Phase::Connected { to_caller, to_callee, .. } = &self.phase else { return None };
+        Some(if line == self.caller { to_callee.room() } else { to_caller.room() })
+    }
+
+    /// The circuit that carries what `line` sends.
+    pub(super) fn outgoing(&mut self, line: LineId) -> Option<&mut Circuit> {
+        let from_caller = line == self.caller;
+        match &mut self.phase {
+            Phase::Connected { to_caller, to_callee, .. } => Some(if from_caller { to_callee } else { to_caller }),
+            Phase::Dialling { .. }
+            | Phase::Tone { .. }
+            | Phase::Ringing(_)
+            | Phase::Answered { .. }
+            | Phase::Training { .. }
+            | Phase::Releasing(_) => None,
+        }
+    }
+
+    /// The circuit that carries what `line` receives.
+    pub(super) fn incoming(&mut self, line: LineId) -> Option<&mut Circuit> {
+        let to_the_caller = line == self.caller;
+        match &mut self.phase {
+            Phase::Connected { to_caller, to_callee, .. } => Some(if to_the_caller { to_caller } else { to_callee }),
+            Phase::Releasing(releasing) if releasing.survivor == line => releasing.remaining.as_mut(),
+            Phase::Dialling { .. }
+            | Phase::Tone { .. }
+            | Phase::Ringing(_)
+            | Phase::Answered { .. }
+            | Phase::Training { .. }
+            | Phase::Releasing(_) => None,
+        }
+    }
+}
+
+impl Releasing {
+    /// Whether the survivor is to be told now.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        now >= self.forced || (now >= self.notice && self.remaining.as_ref().is_none_or(Circuit::is_empty))
+    }
+
+    fn deadline(&self) -> Instant {
+        match &self.remaining {
+            Some(circuit) if !circuit.is_empty() => circuit.deadline().unwrap_or(self.forced).min(self.forced),
+            Some(_) | None => self.notice,
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! The log of calls: what happened on the exchange, as a line of text or of JSON.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// A call, numbered from 1 in the order of dialling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u64);
+
+/// A moment of wall time: the time since 1970 in UTC, or since the exchange started when nobody told it the time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WallTime(pub Duration);
+
+/// Something that happened to a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallEvent {
+    /// When, on the monotonic clock.
+    pub at: Instant,
+    /// When, on the wall clock.
+    pub time: WallTime,
+    /// To which call.
+    pub call: CallId,
+    /// What.
+    pub kind: CallEventKind,
+}
+
+/// What happened to a call. Lines are given by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallEventKind {
+    /// A line dialled a number.
+    Dialled {
+        /// The calling line.
+        from: String,
+        /// The digits.
+        to: String,
+    },
+    /// No line has the number.
+    NumberUnknown,
+    /// All lines of the number are engaged.
+    Busy,
+    /// A ring began at the called line.
+    Ringing {
+        /// The called line.
+        line: String,
+        /// Which ring, from 1.
+        ring: u32,
+    },
+    /// The called line was told who calls.
+    CallerIdSent {
+        /// The called line.
+        line: String,
+    },
+    /// The called line went off hook.
+    Answered {
+        /// The called line.
+        line: String,
+    },
+    /// The called line went off hook to dial and met this call instead.
+    Glare {
+        /// The called line.
+        line: String,
+    },
+    /// Both modems are connected.
+    Connected {
+        /// The rate in bit/s.
+        rate: u32,
+    },
+    /// The called line was rung for the longest time and did not answer.
+    NoAnswer,
+    /// One side hung up.
+    HungUp {
+        /// The line that did.
+        by: String,
+    },
+    /// The exchange dropped a caller who kept listening to a tone.
+    Dropped,
+}
+
+impl CallEventKind {
+    /// The event's name in the log.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Dialled { .. } => "dialled",
+            Self::NumberUnknown => "number-unknown",
+            Self::Busy => "busy",
+            Self::Ringing { .. } => "ringing",
+            Self::CallerIdSent { .. } => "caller-id-sent",
+            Self::Answered { .. } => "answered",
+            Self::Glare { .. } => "glare",
+            Self::Connected { .. } => "connected",
+            Self::NoAnswer => "no-answer",
+            Self::HungUp { .. } => "hung-up",
+            Self::Dropped => "dropped",
+        }
+    }
+
+    /// Calls `field` for each detail, with whether its value is a number.
+    fn details(&self, mut field: impl FnMut(&str, &dyn fmt::Display, bool) -> fmt::Result) -> fmt::Result {
+        match self {
+            Self::Dialled { from, to } => {
+                field("from", from, false)?;
+                field("to", to, false)
+            }
+            Self::Ringing { line, ring } => {
+                field("line", line, false)?;
+                field("ring", ring, true)
+            }
+            Self::CallerIdSent { line } | Self::Answered { line } | Self::Glare { line } => field("line", line, false),
+            Self::Connected { rate } => field("rate", rate, true),
+            Self::HungUp { by } => field("by", by, false),
+            Self::NumberUnknown | Self::Busy | Self::NoAnswer | Self::Dropped => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for CallEvent {
+    /// One line of text: `2026-01-02T03:04:05.678Z call 7 dialled from=alice to=5551234`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} call {} {}", self.time, self.call.0, self.kind.name())?;
+        self.kind.details(|name, value, _| write!(f, " {name}={value}"))
+    }
+}
+
+impl CallEvent {
+    /// One line of JSON: `{"time":"...","call":7,"event":"dialled","from":"alice","to":"5551234"}`.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        struct Json<'a>(&'a CallEvent);
+        impl fmt::Display for Json<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let event = self.0;
+                let (time, call, name) = (event.time, event.call.0, event.kind.name());
+                write!(f, "{{\"time\":\"{time}\",\"call\":{call},\"event\":\"{name}\"")?;
+                // A checked plan and a parsed dial string leave nothing in names and numbers that JSON would escape.
+                event.kind.details(|name, value, number| {
+                    if number { write!(f, ",\"{name}\":{value}") } else { write!(f, ",\"{name}\":\"{value}\"") }
+                })?;
+                f.write_str("}")
+            }
+        }
+        Json(self).to_string()
+    }
+}
+
+impl fmt::Display for WallTime {
+    /// RFC 3339 in UTC with milliseconds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let CivilTime { year, month, day, hour, minute, second } = self.civil();
+        let millis = self.0.subsec_millis();
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+    }
+}
+
+/// A moment as a calendar and a clock show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CivilTime {
+    pub(super) year: u64,
+    pub(super) month: u64,
+    pub(super) day: u64,
+    pub(super) hour: u64,
+    pub(super) minute: u64,
+    pub(super) second: u64,
+}
+
+/// Days of 400 Gregorian years.
+const DAYS_OF_ERA: u64 = 146_097;
+
+impl WallTime {
+    /// This moment on the calendar.
+    pub(super) fn civil(self) -> CivilTime {
+        let seconds = self.0.as_secs();
+        let mut days = seconds / 86_400;
+        let mut year = 1970 + 400 * (days / DAYS_OF_ERA);
+        days %= DAYS_OF_ERA;
+        let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+        while days >= 365 + u64::from(leap(year)) {
+            days -= 365 + u64::from(leap(year));
+            year += 1;
+        }
+        let february = 28 + u64::from(leap(year));
+        let mut month = 1;
+        for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
+            if days < length {
+                break;
+            }
+            days -= length;
+            month += 1;
+        }
+        CivilTime {
+            year,
+            month,
+            day: days + 1,
+            hour: seconds / 3600 % 24,
+            minute: seconds / 60 % 60,
+            second: seconds % 60,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(kind: CallEventKind) -> CallEvent {
+        let time = WallTime(Duration::from_millis(1_772_323_445_678));
+        CallEvent { at: crate::emulator::an_instant(), time, call: CallId(7), kind }
+    }
+
+    #[test]
+    fn wall_times_know_leap_years() {
+        let shown: Vec<_> = [0, 951_782_400, 1_709_164_799, 4_107_542_400, 16_725_225_600]
+            .map(|s| WallTime(Duration::from_secs(s)).to_string())
+            .into();
+        assert_eq!(
+            shown,
+            [
+                "1970-01-01T00:00:00.000Z",
+                "2000-02-29T00:00:00.000Z",
+                "2024-02-28T23:59:59.000Z",
+                "2100-03-01T00:00:00.000Z",
+                "2500-01-01T00:00:00.000Z"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_event_is_one_line_of_text_or_json() {
+        let dialled = event(CallEventKind::Dialled { from: "alice".into(), to: "5551234".into() });
+        assert_eq!(dialled.to_string(), "2026-03-01T00:04:05.678Z call 7 dialled from=alice to=5551234");
+        assert_eq!(
+            dialled.to_json(),
+            r#"{"time":"2026-03-01T00:04:05.678Z","call":7,"event":"dialled","from":"alice","to":"5551234"}"#
+        );
+        let connected = event(CallEventKind::Connected { rate: 33_600 });
+        assert_eq!(
+            connected.to_json(),
+            r#"{"time":"2026-03-01T00:04:05.678Z","call":7,"event":"connected","rate":33600}"#
+        );
+    }
+}

@@ -1,0 +1,415 @@
+//! The telephone network on paper: lines, numbers, timings.
+//!
+//! Owns what can be configured, its defaults and its limits; [`Plan::check`] refuses what contradicts itself. Nothing
+//! here acts.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// An exchange and its lines.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The subscriber lines, each with its modem.
+    pub lines: Vec<LinePlan>,
+    /// Numbers that several lines share.
+    pub hunt_groups: Vec<HuntGroup>,
+    /// How the bell rings.
+    pub cadence: Cadence,
+    /// How long dialling takes.
+    pub dialling: Dialling,
+    /// From the answer until both modems are connected; 8 s, the middle of what V.34 takes.
+    pub training: Duration,
+    /// From the end of the first ring until caller identification is on the callee's screen; 1.5 s.
+    pub caller_id_after: Duration,
+    /// One-way delay of an established circuit; 20 ms, at most 2 s.
+    pub delay: Duration,
+    /// Bits on the line for a byte: 10 with start and stop bit (the default), 8 under V.42.
+    pub bits_per_byte: u8,
+    /// How long a modem takes to notice that the other one hung up, beyond `delay`; 500 ms.
+    pub disconnect_notice: Duration,
+    /// How long an unanswered telephone rings before the exchange gives up; 120 s.
+    pub ring_limit: Duration,
+    /// How long a busy tone or an announcement plays before the exchange drops the loop; 20 s.
+    pub tone_limit: Duration,
+    /// Minutes that local time, as caller identification tells it, is ahead of UTC; 0.
+    pub utc_offset_minutes: i32,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            lines: Vec::new(),
+            hunt_groups: Vec::new(),
+            cadence: Cadence::default(),
+            dialling: Dialling::default(),
+            training: Duration::from_secs(8),
+            caller_id_after: Duration::from_millis(1500),
+            delay: Duration::from_millis(20),
+            bits_per_byte: 10,
+            disconnect_notice: Duration::from_millis(500),
+            ring_limit: Duration::from_secs(120),
+            tone_limit: Duration::from_secs(20),
+            utc_offset_minutes: 0,
+        }
+    }
+}
+
+/// One subscriber line and the modem on it.
+#[derive(Clone, Debug)]
+pub struct LinePlan {
+    /// Its name, `[a-z0-9-]+`: the name of its device.
+    pub name: String,
+    /// Its telephone number, `[0-9*#+]+`.
+    pub number: String,
+    /// Whether the exchange tells it who calls, and how its modem writes that; `None` for no such service.
+    pub caller_id: Option<CallerIdFormat>,
+    /// The name it presents when it calls, at most 15 characters.
+    pub caller_name: Option<String>,
+    /// Whether it presents its number when it calls.
+    pub presentation: Presentation,
+    /// The highest rate of its modem in bit/s; a connection runs at the lower rate of both ends. 33600.
+    pub rate: u32,
+    /// Whether the line is dead: no dial tone, and nobody reaches it.
+    pub dead: bool,
+    /// What its modem says it is.
+    pub identity: Identity,
+}
+
+impl Default for LinePlan {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            number: String::new(),
+            caller_id: Some(CallerIdFormat::Spaced),
+            caller_name: None,
+            presentation: Presentation::Allowed,
+            rate: 33_600,
+            dead: false,
+            identity: Identity::default(),
+        }
+    }
+}
+
+/// How a modem writes caller identification.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CallerIdFormat {
+    /// `NMBR = 5551234`, as Rockwell and Conexant write it.
+    #[default]
+    Spaced,
+    /// `NMBR=5551234`, as U.S. Robotics and Lucent write it.
+    Compact,
+}
+
+/// Whether a caller's number reaches the called party.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Presentation {
+    /// It does.
+    #[default]
+    Allowed,
+    /// The caller withholds it (`P`).
+    Withheld,
+    /// The network does not know it (`O`).
+    Unavailable,
+}
+
+/// What a modem answers to `I`, `+GMI`, `+GMM` and `+GMR`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// `+GMI`.
+    pub manufacturer: String,
+    /// `+GMM` and `I3`.
+    pub model: String,
+    /// `+GMR`.
+    pub revision: String,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self {
+            manufacturer: "Hayes".to_owned(),
+            model: "Emulated V.34 Modem".to_owned(),
+            revision: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
+/// A number that rings the first free one of several lines.
+#[derive(Clone, Debug, Default)]
+pub struct HuntGroup {
+    /// The number, `[0-9*#+]+`.
+    pub number: String,
+    /// The names of its lines, in the order they are tried.
+    pub lines: Vec<String>,
+}
+
+/// The rhythm of the bell: bursts and the silence behind each, over and over. A whole round is one ring to a modem,
+/// which bridges the short gap of a double ring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cadence(pub Vec<(Duration, Duration)>);
+
+impl Default for Cadence {
+    fn default() -> Self {
+        Self::us()
+    }
+}
+
+impl Cadence {
+    /// Two seconds on, four off.
+    #[must_use]
+    pub fn us() -> Self {
+        Self(vec![(Duration::from_secs(2), Duration::from_secs(4))])
+    }
+
+    /// The British double ring: 0.4 on, 0.2 off, 0.4 on, 2 off.
+    #[must_use]
+    pub fn uk() -> Self {
+        let burst = Duration::from_millis(400);
+        Self(vec![(burst, Duration::from_millis(200)), (burst, Duration::from_secs(2))])
+    }
+
+    /// How long a whole round takes.
+    #[must_use]
+    pub fn round(&self) -> Duration {
+        self.0.iter().map(|(on, off)| *on + *off).sum()
+    }
+
+    /// The silence at the end of a round.
+    pub(super) fn last_silence(&self) -> Duration {
+        self.0.last().map_or(Duration::ZERO, |(_, off)| *off)
+    }
+}
+
+/// How long dialling takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dialling {
+    /// The time of a digit; `None` for what the modem's S11 says (190 ms), or the pulses of the digit.
+    pub digit: Option<Duration>,
+    /// From the last digit of a number that exists until it rings or is busy; 2 s.
+    pub post_dial: Duration,
+    /// How long the exchange waits for further digits when the number does not exist; 4 s.
+    pub interdigit: Duration,
+}
+
+impl Default for Dialling {
+    fn default() -> Self {
+        Self { digit: None, post_dial: Duration::from_secs(2), interdigit: Duration::from_secs(4) }
+    }
+}
+
+/// Why a plan cannot be carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// There is nothing to run.
+    #[error("the plan has no lines")]
+    NoLines,
+    /// A line's name is not usable as the name of its device.
+    #[error("line name {0:?} is not made of a-z, 0-9 and '-'")]
+    BadName(String),
+    /// Two lines have one name.
+    #[error("line name {0:?} is used twice")]
+    DuplicateName(String),
+    /// A number cannot be dialled.
+    #[error("number {number:?} of {owner:?} is not made of 0-9, '*', '#' and '+'")]
+    BadNumber {
+        /// The line's name, or "hunt group".
+        owner: String,
+        /// The number.
+        number: String,
+    },
+    /// Two lines or groups have one number.
+    #[error("number {0:?} is given twice")]
+    DuplicateNumber(String),
+    /// A hunt group has no lines.
+    #[error("hunt group {0:?} has no lines")]
+    EmptyGroup(String),
+    /// A hunt group names a line that is not there.
+    #[error("hunt group {group:?} names unknown line {line:?}")]
+    UnknownLine {
+        /// The group's number.
+        group: String,
+        /// The name it gives.
+        line: String,
+    },
+    /// A text that modems will show has characters beyond printable ASCII, or is too long.
+    #[error("{what} of line {line:?} is not printable ASCII of at most {most} characters")]
+    BadText {
+        /// Which text.
+        what: &'static str,
+        /// The line's name.
+        line: String,
+        /// The most characters it may have.
+        most: usize,
+    },
+    /// A setting is outside its limits.
+    #[error("{what} must be {limits}")]
+    OutOfRange {
+        /// Which setting.
+        what: &'static str,
+        /// Its limits in words.
+        limits: &'static str,
+    },
+}
+
+/// The longest name in caller identification (MDMF, parameter 7).
+const LONGEST_CALLER_NAME: usize = 15;
+const LONGEST_IDENTITY: usize = 64;
+const LONGEST_DELAY: Duration = Duration::from_secs(2);
+/// No setting needs more, and sums of times stay far from overflow.
+const LONGEST_TIME: Duration = Duration::from_secs(24 * 3600);
+
+impl Plan {
+    /// Checks that the plan can be carried out.
+    ///
+    /// # Errors
+    ///
+    /// The first contradiction found, see [`PlanError`].
+    pub fn check(&self) -> Result<(), PlanError> {
+        if self.lines.is_empty() {
+            return Err(PlanError::NoLines);
+        }
+        self.check_settings()?;
+        let mut names = BTreeSet::new();
+        let mut numbers = BTreeSet::new();
+        for line in &self.lines {
+            line.check()?;
+            if !names.insert(line.name.as_str()) {
+                return Err(PlanError::DuplicateName(line.name.clone()));
+            }
+            if !numbers.insert(line.number.as_str()) {
+                return Err(PlanError::DuplicateNumber(line.number.clone()));
+            }
+        }
+        for group in &self.hunt_groups {
+            check_number("hunt group", &group.number)?;
+            if !numbers.insert(group.number.as_str()) {
+                return Err(PlanError::DuplicateNumber(group.number.clone()));
+            }
+            if group.lines.is_empty() {
+                return Err(PlanError::EmptyGroup(group.number.clone()));
+            }
+            if let Some(line) = group.lines.iter().find(|line| !names.contains(line.as_str())) {
+                return Err(PlanError::UnknownLine { group: group.number.clone(), line: line.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_settings(&self) -> Result<(), PlanError> {
+        let out_of_range = |what, limits| Err(PlanError::OutOfRange { what, limits });
+        if !matches!(self.bits_per_byte, 8..=12) {
+            return out_of_range("bits per byte", "8 to 12");
+        }
+        if self.delay > LONGEST_DELAY {
+            return out_of_range("delay", "at most 2 s");
+        }
+        let bursts_too_long = self.cadence.0.iter().any(|(on, off)| *on > LONGEST_TIME || *off > LONGEST_TIME);
+        if self.cadence.0.len() > 8 || bursts_too_long || self.cadence.round() < Duration::from_millis(100) {
+            return out_of_range("cadence", "one to eight bursts, a round of 100 ms or more");
+        }
+        if self.caller_id_after >= self.cadence.last_silence() {
+            return out_of_range("the time of caller identification", "shorter than the silence after the first ring");
+        }
+        let times = [
+            self.training,
+            self.disconnect_notice,
+            self.ring_limit,
+            self.tone_limit,
+            self.dialling.post_dial,
+            self.dialling.interdigit,
+            self.dialling.digit.unwrap_or_default(),
+        ];
+        if times.iter().any(|time| *time > LONGEST_TIME) {
+            return out_of_range("every time", "at most a day");
+        }
+        if !matches!(self.utc_offset_minutes, -1440..=1440) {
+            return out_of_range("the offset from UTC", "at most a day");
+        }
+        Ok(())
+    }
+}
+
+impl LinePlan {
+    fn check(&self) -> Result<(), PlanError> {
+        let good = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+        if self.name.is_empty() || self.name.len() > LONGEST_IDENTITY || !self.name.bytes().all(good) {
+            return Err(PlanError::BadName(self.name.clone()));
+        }
+        check_number(&self.name, &self.number)?;
+        if !matches!(self.rate, 75..=10_000_000) {
+            return Err(PlanError::OutOfRange { what: "line rate", limits: "75 to 10000000 bit/s" });
+        }
+        let texts = [
+            ("caller name", self.caller_name.as_deref().unwrap_or_default(), LONGEST_CALLER_NAME),
+            ("manufacturer", self.identity.manufacturer.as_str(), LONGEST_IDENTITY),
+            ("model", self.identity.model.as_str(), LONGEST_IDENTITY),
+            ("revision", self.identity.revision.as_str(), LONGEST_IDENTITY),
+        ];
+        for (what, text, most) in texts {
+            if text.len() > most || !text.bytes().all(|c| matches!(c, b' '..=b'~')) {
+                return Err(PlanError::BadText { what, line: self.name.clone(), most });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_number(owner: &str, number: &str) -> Result<(), PlanError> {
+    let good = |c: u8| c.is_ascii_digit() || matches!(c, b'*' | b'#' | b'+');
+    if number.is_empty() || number.len() > LONGEST_IDENTITY || !number.bytes().all(good) {
+        return Err(PlanError::BadNumber { owner: owner.to_owned(), number: number.to_owned() });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(name: &str, number: &str) -> LinePlan {
+        LinePlan { name: name.to_owned(), number: number.to_owned(), ..LinePlan::default() }
+    }
+
+    fn plan(lines: Vec<LinePlan>) -> Plan {
+        Plan { lines, ..Plan::default() }
+    }
+
+    #[test]
+    fn a_plain_plan_passes() {
+        let group = HuntGroup { number: "700".into(), lines: vec!["a".into(), "b-2".into()] };
+        let plan = Plan { hunt_groups: vec![group], ..plan(vec![line("a", "1"), line("b-2", "*2#")]) };
+        assert_eq!(plan.check(), Ok(()));
+        assert_eq!(Plan { cadence: Cadence::uk(), ..plan }.check(), Ok(()));
+    }
+
+    #[test]
+    fn names_and_numbers_are_unique_and_well_formed() {
+        assert_eq!(plan(vec![]).check(), Err(PlanError::NoLines));
+        assert_eq!(plan(vec![line("a", "1"), line("a", "2")]).check(), Err(PlanError::DuplicateName("a".into())));
+        assert_eq!(plan(vec![line("a", "1"), line("b", "1")]).check(), Err(PlanError::DuplicateNumber("1".into())));
+        assert_eq!(plan(vec![line("../a", "1")]).check(), Err(PlanError::BadName("../a".into())));
+        assert_eq!(
+            plan(vec![line("a", "555-12")]).check(),
+            Err(PlanError::BadNumber { owner: "a".into(), number: "555-12".into() })
+        );
+    }
+
+    #[test]
+    fn a_group_names_known_lines_only() {
+        let group = HuntGroup { number: "700".into(), lines: vec!["c".into()] };
+        let refused = Plan { hunt_groups: vec![group], ..plan(vec![line("a", "1")]) }.check();
+        assert_eq!(refused, Err(PlanError::UnknownLine { group: "700".into(), line: "c".into() }));
+        assert_eq!(refused.unwrap_err().to_string(), "hunt group \"700\" names unknown line \"c\"");
+    }
+
+    #[test]
+    fn a_name_that_could_forge_modem_output_is_refused() {
+        let forged = LinePlan { caller_name: Some("X\r\nRING".into()), ..line("a", "1") };
+        assert!(matches!(plan(vec![forged]).check(), Err(PlanError::BadText { what: "caller name", .. })));
+    }
+
+    #[test]
+    fn caller_identification_fits_between_the_rings() {
+        let late = Plan { caller_id_after: Duration::from_secs(4), ..plan(vec![line("a", "1")]) };
+        assert!(matches!(late.check(), Err(PlanError::OutOfRange { .. })));
+    }
+}
