@@ -16,6 +16,7 @@ mod caller;
 mod circuit;
 mod escape;
 mod packet_mode;
+mod readiness;
 mod tty;
 mod typing;
 

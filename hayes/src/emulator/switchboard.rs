@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::future::{Future, pending, poll_fn};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -26,6 +26,7 @@ use super::calllog::CallEvent;
 use super::exchange::{Exchange, LineId, Output};
 use super::packet_mode;
 use super::plan::{Plan, PlanError};
+use super::readiness::{Opens, register_master, register_opens};
 use super::tty::Tty;
 
 /// An exchange on ptys, ready to [`run`](Self::run). Dropping it removes its symlinks.
@@ -135,7 +136,7 @@ impl Switchboard {
     /// Dropping the future closes all lines and loses nothing but the calls in progress.
     pub async fn run(self, shutdown: impl Future<Output = ()>, mut on_event: impl FnMut(&CallEvent)) {
         let Self { mut exchange, mut desks, opens } = self;
-        let opens = match AsyncFd::new(Watch(opens)) {
+        let opens = match register_opens(Opens(opens)) {
             Ok(opens) => opens,
             Err(error) => return tracing::error!(%error, "terminals cannot be watched for being opened"),
         };
@@ -188,13 +189,13 @@ fn deliver(exchange: &mut Exchange, desks: &mut [Desk], now: Instant, on_event: 
 /// Waits until any terminal did something.
 fn poll_terminals(
     desks: &mut [Desk],
-    opens: &AsyncFd<Watch>,
+    opens: &AsyncFd<Opens>,
     exchange: &Exchange,
     cx: &mut Context<'_>,
 ) -> Poll<Vec<(usize, Input)>> {
     let mut inputs = Vec::new();
     while let Poll::Ready(Ok(mut guard)) = opens.poll_read_ready(cx) {
-        let Ok(events) = guard.try_io(|watch| Ok(watch.get_ref().0.read_events()?)) else { continue };
+        let Ok(events) = guard.try_io(|opens| Ok(opens.get_ref().0.read_events()?)) else { continue };
         let events = events.unwrap_or_else(|error| {
             tracing::warn!(%error, "opening of terminals may have been missed");
             Vec::new()
@@ -253,7 +254,7 @@ impl Desk {
         }
         let registered = match self.tty.is_open() {
             Ok(false) => return,
-            Ok(true) => AsyncFd::new(Arc::clone(self.tty.master())),
+            Ok(true) => register_master(Arc::clone(self.tty.master())),
             Err(error) => Err(error),
         };
         match registered {
@@ -357,16 +358,6 @@ impl Desk {
                 }
             }
         }
-    }
-}
-
-/// Inotify as tokio takes it.
-#[derive(Debug)]
-struct Watch(Inotify);
-
-impl AsRawFd for Watch {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_fd().as_raw_fd()
     }
 }
 
