@@ -5,7 +5,9 @@
 //! counted, and what it says is lost. The next open is learnt from inotify on the slave's device: a pty master cannot
 //! wait for it, and a timer would cost wake-ups for every idle line.
 //!
-//! A close followed by an open before this task has run may pass unseen, as a drop of DTR too short for a modem would.
+//! A last close that is followed by an open before this task has run leaves no trace on the master; then the order of
+//! inotify's events tells. The kernel merges equal events that follow one another, so the count of holders is a lower
+//! bound: on a machine too busy to run this task between a close and an open, a drop of DTR may be seen that was none.
 
 use std::collections::VecDeque;
 use std::future::{Future, pending, poll_fn};
@@ -73,6 +75,8 @@ struct Desk {
     pending: VecDeque<u8>,
     /// There was data but no room for it, so its readiness has been used up.
     stalled: bool,
+    /// How many times the slave is open, at least.
+    holders: u32,
 }
 
 /// What a terminal did.
@@ -108,7 +112,8 @@ impl Switchboard {
             let terminal_error =
                 |source| SwitchboardError::Terminal { line: name.to_owned(), path: path.clone(), source };
             let tty = Tty::open(path.clone()).map_err(terminal_error)?;
-            let watch = opens.add_watch(tty.slave(), AddWatchFlags::IN_OPEN).map_err(watch_error)?;
+            let watch =
+                opens.add_watch(tty.slave(), AddWatchFlags::IN_OPEN | AddWatchFlags::IN_CLOSE).map_err(watch_error)?;
             let name = name.to_owned();
             desks.push(Desk {
                 line,
@@ -119,6 +124,7 @@ impl Switchboard {
                 dtr: false,
                 pending: VecDeque::new(),
                 stalled: false,
+                holders: 0,
             });
         }
         Ok(Self { exchange, desks, opens })
@@ -201,9 +207,14 @@ fn poll_terminals(
             Vec::new()
         });
         let overflow = events.iter().any(|event| event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW));
-        for (index, desk) in desks.iter().enumerate() {
-            if desk.open.is_none() && (overflow || events.iter().any(|event| event.wd == desk.watch)) {
+        for (index, desk) in desks.iter_mut().enumerate() {
+            let watch = desk.watch;
+            let mut masks = events.iter().filter(|event| event.wd == watch).map(|event| event.mask).peekable();
+            if desk.open.is_none() && (overflow || masks.peek().is_some()) {
                 inputs.push((index, Input::Opened));
+            }
+            if desk.count_holders(masks) {
+                inputs.push((index, Input::Closed));
             }
         }
         if events.is_empty() {
@@ -232,6 +243,9 @@ impl Desk {
                 self.pending.clear();
                 self.set_dtr(false, exchange, now);
                 exchange.handle_flow(self.line, true, now);
+                if !self.tty.is_open().unwrap_or(false) {
+                    self.holders = 0;
+                }
                 if let Err(error) = self.tty.discard_unread() {
                     tracing::warn!(line = self.name, %error, "unread bytes stay in the terminal");
                 }
@@ -247,12 +261,31 @@ impl Desk {
         }
     }
 
+    /// Follows opens and closes; answers whether the last holder went and another came while this desk was served.
+    fn count_holders(&mut self, events: impl Iterator<Item = AddWatchFlags>) -> bool {
+        let (mut left, mut came_back) = (false, false);
+        for mask in events {
+            if mask.contains(AddWatchFlags::IN_OPEN) {
+                came_back |= left && self.holders == 0;
+                self.holders = self.holders.saturating_add(1);
+            } else if mask.intersects(AddWatchFlags::IN_CLOSE) {
+                self.holders = self.holders.saturating_sub(1);
+                left |= self.holders == 0;
+            }
+        }
+        if self.holders == 0 && self.tty.is_open().unwrap_or(false) {
+            self.holders = 1;
+        }
+        came_back && self.open.is_some()
+    }
+
     /// Starts to serve the terminal if somebody has it open.
     fn take_up(&mut self, exchange: &mut Exchange, now: Instant) {
         if self.open.is_some() {
             return;
         }
-        let registered = match self.tty.is_open() {
+        // Somebody may have come, left a command and gone again.
+        let registered = match self.tty.wants_service() {
             Ok(false) => return,
             Ok(true) => register_master(Arc::clone(self.tty.master())),
             Err(error) => Err(error),
@@ -343,7 +376,10 @@ impl Desk {
             };
             match space.get(..taken).unwrap_or_default() {
                 [] => return Poll::Ready(Input::Closed),
-                [packet_mode::DATA] if hung_up => return Poll::Ready(Input::Closed),
+                [packet_mode::DATA] if hung_up => {
+                    self.tty.discard_unheard();
+                    return Poll::Ready(Input::Closed);
+                }
                 // No room for the data: the next event is another write, a change or the close.
                 [packet_mode::DATA] => {
                     self.stalled = true;

@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
@@ -19,6 +20,7 @@ use nix::sys::termios::{
     ControlFlags, FlushArg, LocalFlags, SetArg, SpecialCharacterIndices, Termios, cfmakeraw, tcflush, tcgetattr,
     tcsetattr,
 };
+use nix::unistd::read;
 
 use super::packet_mode;
 
@@ -68,10 +70,20 @@ impl Tty {
 
     /// Whether anybody has the slave open.
     pub(super) fn is_open(&self) -> io::Result<bool> {
+        Ok(!self.state()?.contains(PollFlags::POLLHUP))
+    }
+
+    /// Whether anybody has the slave open, or has left something to read.
+    pub(super) fn wants_service(&self) -> io::Result<bool> {
+        let state = self.state()?;
+        Ok(state.contains(PollFlags::POLLIN) || !state.contains(PollFlags::POLLHUP))
+    }
+
+    fn state(&self) -> io::Result<PollFlags> {
         let mut fds = [PollFd::new(self.master.as_fd(), PollFlags::POLLIN)];
         poll(&mut fds, PollTimeout::ZERO)?;
         let [fd] = fds;
-        Ok(!fd.revents().is_some_and(|seen| seen.contains(PollFlags::POLLHUP)))
+        Ok(fd.revents().unwrap_or(PollFlags::empty()))
     }
 
     /// Reads DTR from the slave's speed, and makes sure that the next change will be seen.
@@ -88,7 +100,22 @@ impl Tty {
     /// Throws away what the last client left unread, as a serial port does on close.
     pub(super) fn discard_unread(&self) -> io::Result<()> {
         tcflush(open_slave(&self.slave)?, FlushArg::TCIFLUSH)?;
-        Ok(())
+        // The flush leaves a control byte; a read of one byte takes that and never data.
+        match read(&self.master, &mut [0]) {
+            Ok(_) | Err(Errno::EAGAIN | Errno::EIO) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Throws away what the last client wrote and the modem had no room for.
+    pub(super) fn discard_unheard(&self) {
+        let mut buffer = [0; 4096];
+        // No pty holds more than this; a client that writes on meanwhile does not keep us here.
+        for _ in 0..64 {
+            if read(&self.master, &mut buffer).is_err() {
+                return;
+            }
+        }
     }
 }
 

@@ -1,0 +1,315 @@
+//! The switchboard on real ptys, opened as any program opens a modem.
+#![cfg(feature = "emulator")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking"
+)]
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use hayes::emulator::calllog::CallEventKind;
+use hayes::emulator::plan::{Cadence, Dialling, LinePlan, Plan, PlanError};
+use hayes::emulator::switchboard::{Switchboard, SwitchboardError};
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::termios::{BaudRate, LocalFlags, SetArg, cfmakeraw, cfsetspeed, tcgetattr, tcsetattr};
+use tokio::sync::oneshot;
+
+/// Longer than anything here takes, even on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A switchboard with alice (100) and bob (200) on a thread of its own.
+struct Office {
+    directory: PathBuf,
+    shutdown: Option<oneshot::Sender<()>>,
+    events: mpsc::Receiver<CallEventKind>,
+    thread: Option<JoinHandle<()>>,
+}
+
+fn plan() -> Plan {
+    let line =
+        |name: &str, number: &str| LinePlan { name: name.to_owned(), number: number.to_owned(), ..LinePlan::default() };
+    let millis = Duration::from_millis;
+    Plan {
+        lines: vec![line("alice", "100"), line("bob", "200")],
+        cadence: Cadence(vec![(millis(200), millis(800))]),
+        caller_id_after: millis(200),
+        dialling: Dialling { digit: Some(millis(10)), post_dial: millis(100), interdigit: millis(200) },
+        training: millis(300),
+        disconnect_notice: millis(100),
+        ..Plan::default()
+    }
+}
+
+fn fresh_directory(test: &str) -> PathBuf {
+    let directory = std::env::temp_dir().join(format!("hayes-{}-{test}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
+impl Office {
+    fn open(test: &str) -> Self {
+        let directory = fresh_directory(test);
+        let switchboard = Switchboard::open(plan(), &directory).unwrap();
+        let (shutdown, stop) = oneshot::channel();
+        let (report, events) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(switchboard.run(
+                async {
+                    stop.await.ok();
+                },
+                |event| {
+                    report.send(event.kind.clone()).ok();
+                },
+            ));
+        });
+        Self { directory, shutdown: Some(shutdown), events, thread: Some(thread) }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Opens a line as a program does: raw, at a speed.
+    fn terminal(&self, name: &str) -> Terminal {
+        let terminal = Terminal::open(&self.path(name));
+        terminal.set_speed(BaudRate::B115200);
+        terminal
+    }
+
+    fn wait_for(&self, wanted: &str) -> CallEventKind {
+        loop {
+            let event = self.events.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no {wanted} in time"));
+            if event.name() == wanted {
+                return event;
+            }
+        }
+    }
+}
+
+impl Drop for Office {
+    fn drop(&mut self) {
+        drop(self.shutdown.take());
+        if let Some(thread) = self.thread.take() {
+            thread.join().ok();
+        }
+        fs::remove_dir_all(&self.directory).ok();
+    }
+}
+
+struct Terminal {
+    file: File,
+    seen: Vec<u8>,
+}
+
+impl Terminal {
+    fn open(path: &Path) -> Self {
+        let file = nix::fcntl::open(path, OFlag::O_RDWR | OFlag::O_NOCTTY, nix::sys::stat::Mode::empty()).unwrap();
+        Self { file: File::from(file), seen: Vec::new() }
+    }
+
+    fn set_speed(&self, speed: BaudRate) {
+        let mut settings = tcgetattr(&self.file).unwrap();
+        cfmakeraw(&mut settings);
+        // As minicom and pppd do, who start from nothing.
+        settings.local_flags = LocalFlags::empty();
+        cfsetspeed(&mut settings, speed).unwrap();
+        tcsetattr(&self.file, SetArg::TCSANOW, &settings).unwrap();
+    }
+
+    fn types(&mut self, text: &str) {
+        self.file.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Reads until `wanted` has come, and forgets everything up to its end.
+    fn expect(&mut self, wanted: &str) {
+        let end = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let found = self.seen.windows(wanted.len()).position(|part| part == wanted.as_bytes());
+            if let Some(at) = found {
+                self.seen.drain(..at + wanted.len());
+                return;
+            }
+            let left = end.saturating_duration_since(tokio::time::Instant::now());
+            assert!(!left.is_zero(), "waited for {wanted:?}, saw {:?}", String::from_utf8_lossy(&self.seen));
+            let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLIN)];
+            poll(&mut fds, u16::try_from(left.as_millis()).unwrap()).unwrap();
+            if fds[0].any() == Some(true) {
+                let mut buffer = [0; 4096];
+                let taken = self.file.read(&mut buffer).unwrap();
+                assert_ne!(taken, 0, "end of file while waiting for {wanted:?}");
+                self.seen.extend(&buffer[..taken]);
+            }
+        }
+    }
+}
+
+/// Alice and Bob in a call.
+fn connected(office: &Office) -> (Terminal, Terminal) {
+    let (mut alice, mut bob) = (office.terminal("alice"), office.terminal("bob"));
+    bob.types("AT+VCID=1\r");
+    bob.expect("\r\nOK\r\n");
+    alice.types("ATZ\r");
+    alice.expect("\r\nOK\r\n");
+    alice.types("ATDT200\r");
+    bob.expect("\r\nRING\r\n");
+    bob.expect("NMBR = 100\r\n");
+    bob.expect("\r\nRING\r\n");
+    bob.types("ATA\r");
+    bob.expect("\r\nCONNECT 33600\r\n");
+    alice.expect("\r\nCONNECT 33600\r\n");
+    (alice, bob)
+}
+
+#[test]
+fn two_programs_call_each_other_talk_and_hang_up_by_speed_zero() {
+    let office = Office::open("call");
+    let (mut alice, mut bob) = connected(&office);
+    alice.types("hello bob\x00\x11\x13\u{7f}");
+    bob.expect("hello bob\x00\x11\x13\u{7f}");
+    bob.types("hello alice");
+    alice.expect("hello alice");
+    alice.set_speed(BaudRate::B0);
+    bob.expect("\r\nNO CARRIER\r\n");
+    alice.expect("\r\nNO CARRIER\r\n");
+    // The same again: the settings are still watched after a client has replaced them twice.
+    alice.set_speed(BaudRate::B38400);
+    alice.types("ATDT200\r");
+    bob.expect("\r\nRING\r\n");
+    alice.set_speed(BaudRate::B0);
+    assert!(matches!(office.wait_for("hung-up"), CallEventKind::HungUp { by } if by == "alice"));
+}
+
+#[test]
+fn the_last_close_hangs_up_and_the_next_client_starts_clean() {
+    let office = Office::open("close");
+    let (alice, mut bob) = connected(&office);
+    drop(alice);
+    bob.expect("\r\nNO CARRIER\r\n");
+    office.wait_for("hung-up");
+    for _ in 0..2 {
+        let mut alice = office.terminal("alice");
+        alice.types("ATE0\r");
+        alice.expect("ATE0\r\r\nOK\r\n");
+        assert_eq!(alice.seen, b"");
+        alice.types("ATE1\r");
+        alice.expect("\r\nOK\r\n");
+        alice.types("ATDT200\r");
+        bob.expect("\r\nRING\r\n");
+        drop(alice);
+        office.wait_for("hung-up");
+    }
+}
+
+#[test]
+fn a_client_that_closes_and_opens_at_once_has_hung_up() {
+    let office = Office::open("reopen");
+    let (alice, mut bob) = connected(&office);
+    drop(alice);
+    let mut alice = office.terminal("alice");
+    bob.expect("\r\nNO CARRIER\r\n");
+    alice.types("AT\r");
+    alice.expect("\r\nOK\r\n");
+}
+
+#[test]
+fn a_command_left_by_a_client_that_is_gone_is_carried_out() {
+    let office = Office::open("left");
+    let mut bob = office.terminal("bob");
+    Terminal::open(&office.path("bob")).types("ATS0=1\r");
+    bob.expect("\r\nOK\r\n");
+    drop(bob);
+    Terminal::open(&office.path("alice")).types("ATE0&D0DT200\r");
+    assert!(
+        matches!(office.wait_for("dialled"), CallEventKind::Dialled { from, to } if from == "alice" && to == "200")
+    );
+}
+
+#[test]
+fn a_second_client_that_comes_and_goes_does_not_hang_up() {
+    let office = Office::open("second");
+    let (mut alice, mut bob) = connected(&office);
+    drop(Terminal::open(&office.path("alice")));
+    alice.types("still here");
+    bob.expect("still here");
+}
+
+#[test]
+fn a_line_that_nobody_has_open_rings_and_counts() {
+    let office = Office::open("away");
+    let mut alice = office.terminal("alice");
+    alice.types("ATDT200\r");
+    while !matches!(office.wait_for("ringing"), CallEventKind::Ringing { ring: 3, .. }) {}
+    let mut bob = office.terminal("bob");
+    bob.expect("\r\nRING\r\n");
+    bob.types("ATS1?\r");
+    bob.expect("ATS1?\r\r\n00");
+    bob.types("ATA\r");
+    alice.expect("\r\nCONNECT");
+}
+
+#[test]
+fn bulk_data_crosses_whole_in_both_directions() {
+    let office = Office::open("bulk");
+    let (mut alice, mut bob) = connected(&office);
+    let text: String = (0..2000).map(|n| format!("{n:07}\n")).collect();
+    alice.types(&text[..8000]);
+    bob.types(&text[8000..]);
+    bob.expect(&text[..8000]);
+    alice.expect(&text[8000..]);
+}
+
+#[test]
+fn links_replace_stale_ones_and_go_with_the_switchboard() {
+    let directory = fresh_directory("links");
+    std::os::unix::fs::symlink("/nowhere", directory.join("alice")).unwrap();
+    let switchboard = Switchboard::open(plan(), &directory).unwrap();
+    for (name, slave) in switchboard.paths() {
+        assert_eq!(fs::read_link(directory.join(name)).unwrap(), slave);
+    }
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 2);
+    drop(switchboard);
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 0);
+    fs::remove_dir(&directory).unwrap();
+}
+
+#[test]
+fn a_plan_or_a_directory_that_cannot_be_used_is_refused_by_name() {
+    let refused = Switchboard::open(Plan::default(), Path::new("/")).unwrap_err();
+    assert!(matches!(refused, SwitchboardError::Plan(PlanError::NoLines)));
+    let refused = Switchboard::open(plan(), Path::new("/nowhere/at/all")).unwrap_err();
+    assert_eq!(refused.to_string(), "no terminal for line \"alice\" at /nowhere/at/all/alice");
+    let SwitchboardError::Terminal { source, .. } = refused else { panic!("{refused:?}") };
+    assert_eq!(source.kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn chat_dials_out_and_answers() {
+    const CHAT: &str = "/usr/sbin/chat";
+    assert!(Path::new(CHAT).exists(), "this test needs {CHAT}: install Debian's package ppp");
+    let office = Office::open("chat");
+    let chat = |name: &str, script: &[&str]| {
+        let line = File::options().read(true).write(true).open(office.path(name)).unwrap();
+        let output = line.try_clone().unwrap();
+        Command::new(CHAT).args(script).stdin(line).stdout(output).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let mut bob =
+        chat("bob", &["TIMEOUT", "30", "", "ATZ", "OK", "", "RING", "ATA", "CONNECT", "hello", "good", "\\c"]);
+    let dial = ["ABORT", "BUSY", "ABORT", "NO CARRIER", "TIMEOUT", "30", "", "ATZ", "OK", "ATDT200", "CONNECT", "\\c"];
+    let mut alice = chat("alice", &[dial.as_slice(), &["hello", "good bye"]].concat());
+    assert!(alice.wait().unwrap().success());
+    assert!(bob.wait().unwrap().success());
+    let mut busy = chat("alice", &["ABORT", "BUSY", "TIMEOUT", "30", "", "ATDT100", "CONNECT", "\\c"]);
+    assert_eq!(busy.wait().unwrap().code(), Some(4), "the first ABORT string");
+}
