@@ -271,6 +271,17 @@ fn bulk_data_crosses_whole_in_both_directions() {
 }
 
 #[test]
+fn what_a_client_wrote_before_it_closed_still_crosses_the_slow_line() {
+    let office = Office::open("late");
+    let (mut alice, mut bob) = connected(&office);
+    let text: String = (0..1250).map(|n| format!("{n:07}\n")).collect();
+    alice.types(&text);
+    drop(alice);
+    bob.expect(&text);
+    bob.expect("\r\nNO CARRIER\r\n");
+}
+
+#[test]
 fn links_replace_stale_ones_and_go_with_the_switchboard() {
     let directory = fresh_directory("links");
     std::os::unix::fs::symlink("/nowhere", directory.join("alice")).unwrap();

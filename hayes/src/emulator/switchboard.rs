@@ -75,6 +75,8 @@ struct Desk {
     pending: VecDeque<u8>,
     /// There was data but no room for it, so its readiness has been used up.
     stalled: bool,
+    /// The terminal was closed before the modem could take all it had written: until when that may still be taken.
+    closing: Option<Instant>,
     /// How many times the slave is open, at least.
     holders: u32,
 }
@@ -93,6 +95,8 @@ enum Input {
 
 /// Most bytes read from a terminal at once.
 const READ_SIZE: usize = 1024;
+/// How long a closed terminal's last bytes may wait for the line, as with the kernel's serial ports (`closing_wait`).
+const CLOSING_WAIT: Duration = Duration::from_secs(30);
 /// Most bytes kept for a terminal that does not read; a modem without flow control loses the rest as well.
 const PENDING_LIMIT: usize = 16 * 1024;
 
@@ -124,6 +128,7 @@ impl Switchboard {
                 dtr: false,
                 pending: VecDeque::new(),
                 stalled: false,
+                closing: None,
                 holders: 0,
             });
         }
@@ -158,10 +163,11 @@ impl Switchboard {
                 }
             }
             deliver(&mut exchange, &mut desks, now, &mut on_event);
-            let deadline = exchange.deadline();
+            let closing = desks.iter().filter_map(|desk| desk.closing);
+            let deadline = exchange.deadline().map(|(at, _reason)| at).into_iter().chain(closing).min();
             let timer = async {
                 match deadline {
-                    Some((at, _reason)) => tokio::time::sleep_until(at.into()).await,
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
                     None => pending().await,
                 }
             };
@@ -239,7 +245,11 @@ impl Desk {
             Input::Closed => {
                 tracing::debug!(line = self.name, "terminal closed");
                 self.open = None;
+                if self.stalled {
+                    self.tty.discard_unheard();
+                }
                 self.stalled = false;
+                self.closing = None;
                 self.pending.clear();
                 self.set_dtr(false, exchange, now);
                 exchange.handle_flow(self.line, true, now);
@@ -356,13 +366,23 @@ impl Desk {
         let Some(fd) = &self.open else { return Poll::Pending };
         let mut buffer = [0; READ_SIZE + 1];
         let Some(space) = buffer.get_mut(..=room.min(READ_SIZE)) else { return Poll::Pending };
+        if self.closing.is_some_and(|until| until <= tokio::time::Instant::now().into_std()) {
+            return Poll::Ready(Input::Closed);
+        }
         if self.stalled && room > 0 {
-            self.stalled = false;
-            if let Ok([packet_mode::DATA, bytes @ ..]) =
-                read(fd.get_ref(), space).map(|n| space.get(..n).unwrap_or_default())
-            {
-                return Poll::Ready(Input::Bytes(bytes.to_vec()));
+            match read(fd.get_ref(), space) {
+                Ok(taken) if taken > 0 => {
+                    self.stalled = self.closing.is_some();
+                    return Poll::Ready(input(fd.get_ref(), space, taken));
+                }
+                Err(Errno::EAGAIN) if self.closing.is_none() => self.stalled = false,
+                Ok(_) | Err(_) => {
+                    self.stalled = false;
+                    return Poll::Ready(Input::Closed);
+                }
             }
+        } else if self.closing.is_some() {
+            return Poll::Pending;
         }
         loop {
             let Ok(mut guard) = ready!(fd.poll_read_ready(cx)) else { return Poll::Ready(Input::Closed) };
@@ -376,25 +396,31 @@ impl Desk {
             };
             match space.get(..taken).unwrap_or_default() {
                 [] => return Poll::Ready(Input::Closed),
+                // No room for the last data: the line makes some as time passes.
                 [packet_mode::DATA] if hung_up => {
-                    self.tty.discard_unheard();
-                    return Poll::Ready(Input::Closed);
+                    self.stalled = true;
+                    self.closing = Some(tokio::time::Instant::now().into_std() + CLOSING_WAIT);
+                    return Poll::Pending;
                 }
                 // No room for the data: the next event is another write, a change or the close.
                 [packet_mode::DATA] => {
                     self.stalled = true;
                     guard.clear_ready();
                 }
-                [packet_mode::DATA, bytes @ ..] => return Poll::Ready(Input::Bytes(bytes.to_vec())),
-                // A change overtakes the data written before it, so that data is fetched first.
-                [_control, ..] => {
-                    let taken = read(fd.get_ref(), space).unwrap_or(0);
-                    let bytes = space.get(1..taken).unwrap_or_default().to_vec();
-                    return Poll::Ready(Input::Settings(bytes));
-                }
+                _ => return Poll::Ready(input(fd.get_ref(), space, taken)),
             }
         }
     }
+}
+
+/// What a read of the master brought: a control byte, or the data byte and data.
+fn input(master: &OwnedFd, space: &mut [u8], taken: usize) -> Input {
+    if let Some([packet_mode::DATA, bytes @ ..]) = space.get(..taken) {
+        return Input::Bytes(bytes.to_vec());
+    }
+    // A change overtakes the data written before it, so that data is fetched first.
+    let taken = read(master, space).unwrap_or(0);
+    Input::Settings(space.get(1..taken).unwrap_or_default().to_vec())
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where this shell reads the wall clock")]
