@@ -1,3 +1,4 @@
 //! ringup: telephones a machine that has no fixed address, has it come online, and connects to it.
 
+pub mod record;
 pub mod secret;

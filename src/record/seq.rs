@@ -1,0 +1,211 @@
+//! The sequence number that fences off a host's past, and the file that makes it only ever rise.
+//!
+//! A number is on the disk before anybody hears of it, so one lost to a crash is skipped and none is used twice.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// A record's place in the history of its host: a later record has a greater one. At least 1 and at most 2^63 - 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Seq(u64);
+
+impl Seq {
+    /// The first number a host uses.
+    pub const FIRST: Self = Self(1);
+
+    /// Takes a number, or `None` when it is outside the range of sequence numbers.
+    #[must_use]
+    pub fn new(number: u64) -> Option<Self> {
+        (1..=i64::MAX.unsigned_abs()).contains(&number).then_some(Self(number))
+    }
+
+    /// Gives the bare number.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
+    /// Gives the next number, or `None` at the end of the range.
+    #[must_use]
+    pub fn next(self) -> Option<Self> {
+        Self::new(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// The last sequence number a host has used, kept in a file of its own.
+#[derive(Debug)]
+pub struct SeqStore {
+    path: PathBuf,
+    last: Option<Seq>,
+}
+
+impl SeqStore {
+    /// Reads the last number used; a missing file means none.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be read, or holds something else.
+    pub fn open(path: &Path) -> Result<Self, SeqError> {
+        let last = match std::fs::read_to_string(path) {
+            Ok(text) => Some(read_line(&text).ok_or_else(|| SeqError::Malformed { path: path.to_owned() })?),
+            Err(err) if err.kind() == std::io::ErrorKind::NotFound => None,
+            Err(source) => return Err(SeqError::Unreadable { path: path.to_owned(), source }),
+        };
+        Ok(Self { path: path.to_owned(), last })
+    }
+
+    /// Gives the last number used, or `None` when the file is new or was lost.
+    #[must_use]
+    pub fn last(&self) -> Option<Seq> {
+        self.last
+    }
+
+    /// Takes the next number above both the last one used and `floor`, and puts it on the disk before returning it.
+    ///
+    /// # Errors
+    /// When it cannot be made durable (the number is then not used), or the range is used up.
+    pub fn advance(&mut self, floor: Option<Seq>) -> Result<Seq, SeqError> {
+        let next = match self.last.max(floor) {
+            None => Seq::FIRST,
+            Some(last) => last.next().ok_or(SeqError::UsedUp)?,
+        };
+        replace(&self.path, format!("{next}\n").as_bytes())
+            .map_err(|source| SeqError::Unwritable { path: self.path.clone(), source })?;
+        self.last = Some(next);
+        Ok(next)
+    }
+}
+
+/// Why a sequence number could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SeqError {
+    /// The file cannot be read.
+    #[error("cannot read the last sequence number in {}", path.display())]
+    Unreadable {
+        /// The number's file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file holds something else.
+    #[error("{} holds no sequence number; remove it, and the directory's number is taken up", path.display())]
+    Malformed {
+        /// The number's file.
+        path: PathBuf,
+    },
+    /// The number cannot be made durable.
+    #[error("cannot write the next sequence number to {}", path.display())]
+    Unwritable {
+        /// The number's file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// There is no greater number.
+    #[error("the sequence numbers of this host are used up; give it a new identity and a new name")]
+    UsedUp,
+}
+
+pub(super) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        Some(_) | None => Path::new("."),
+    }
+}
+
+fn read_line(text: &str) -> Option<Seq> {
+    text.trim_end().parse().ok().and_then(Seq::new)
+}
+
+fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".new");
+    let partial = PathBuf::from(partial);
+    let mut file = File::create(&partial)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    std::fs::rename(&partial, path)?;
+    File::open(folder_of(path))?.sync_all()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A folder of a test's own, gone with the test.
+    pub(in crate::record) struct Scratch(PathBuf);
+
+    impl Scratch {
+        pub(in crate::record) fn new(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("ringup-record-{}-{name}", std::process::id()));
+            std::fs::create_dir_all(&folder).unwrap();
+            Self(folder)
+        }
+
+        pub(in crate::record) fn root(&self) -> &Path {
+            &self.0
+        }
+
+        pub(in crate::record) fn path(&self, name: &str) -> PathBuf {
+            self.0.join(name)
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            std::fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+
+    fn seq(number: u64) -> Seq {
+        Seq::new(number).unwrap()
+    }
+
+    #[test]
+    fn a_number_is_on_the_disk_before_it_is_given_out() {
+        let folder = Scratch::new("seq");
+        let path = folder.path("seq");
+        let mut store = SeqStore::open(&path).unwrap();
+        assert_eq!(store.last(), None);
+        assert_eq!(store.advance(None).unwrap(), Seq::FIRST);
+        assert_eq!(SeqStore::open(&path).unwrap().last(), Some(Seq::FIRST));
+        assert_eq!(store.advance(None).unwrap(), seq(2));
+        assert_eq!(SeqStore::open(&path).unwrap().advance(None).unwrap(), seq(3));
+    }
+
+    #[test]
+    fn a_floor_lifts_a_lost_file_and_never_lowers_a_kept_one() {
+        let folder = Scratch::new("seq-floor");
+        let path = folder.path("seq");
+        let mut store = SeqStore::open(&path).unwrap();
+        assert_eq!(store.advance(Some(seq(41))).unwrap(), seq(42));
+        assert_eq!(store.advance(Some(seq(7))).unwrap(), seq(43));
+    }
+
+    #[test]
+    fn a_number_that_cannot_be_written_is_not_used() {
+        let folder = Scratch::new("seq-full");
+        let mut store = SeqStore::open(&folder.path("absent/seq")).unwrap();
+        assert!(matches!(store.advance(None), Err(SeqError::Unwritable { .. })));
+        assert_eq!(store.last(), None);
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused_and_the_range_ends() {
+        let folder = Scratch::new("seq-damaged");
+        let path = folder.path("seq");
+        for bad in ["", "x", "0", "-1", "9223372036854775808"] {
+            std::fs::write(&path, bad).unwrap();
+            assert!(matches!(SeqStore::open(&path), Err(SeqError::Malformed { .. })), "{bad:?}");
+        }
+        std::fs::write(&path, "9223372036854775807\n").unwrap();
+        assert!(matches!(SeqStore::open(&path).unwrap().advance(None), Err(SeqError::UsedUp)));
+    }
+}
