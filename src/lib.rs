@@ -1,4 +1,5 @@
 //! ringup: telephones a machine that has no fixed address, has it come online, and connects to it.
 
+pub mod dns;
 pub mod record;
 pub mod secret;

@@ -39,9 +39,13 @@ impl Identity {
     pub fn create(path: &Path) -> Result<Self, IdentityError> {
         let identity = Self::generate()?;
         let line = format!("{FILE_PREFIX}{}\n", BASE64URL_NOPAD.encode(&identity.seed));
-        write_new(path, line.as_bytes()).map_err(|source| match source.kind() {
-            std::io::ErrorKind::AlreadyExists => IdentityError::Exists { path: path.to_owned() },
-            _ => IdentityError::Unwritable { path: path.to_owned(), source },
+        write_new(path, line.as_bytes()).map_err(|source| {
+            let path = path.to_owned();
+            if source.kind() == std::io::ErrorKind::AlreadyExists {
+                IdentityError::Exists { path }
+            } else {
+                IdentityError::Unwritable { path, source }
+            }
         })?;
         Ok(identity)
     }
