@@ -1,0 +1,117 @@
+//! The one writer: decides changes in the order they come, commits them in groups, and only then tells anybody.
+//!
+//! Runs on a thread of its own, so that queries are answered while the disk syncs. Nothing becomes visible, and nothing is
+//! acknowledged, before it is on the disk.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::book::{self, Change};
+use super::store::Store;
+use super::update::Outcome;
+use super::zone::{Entry, Index, View, Zone};
+use crate::dns::WallClock;
+
+/// A change on its way to the writer.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) change: Change,
+    pub(super) done: oneshot::Sender<Decided>,
+}
+
+/// How a change ended, and what it put on the disk, if anything.
+#[derive(Debug)]
+pub(super) struct Decided {
+    pub(super) outcome: Outcome,
+    pub(super) entry: Option<Entry>,
+}
+
+/// Starts the writer; it ends, and closes the store, when every sender of orders is gone.
+pub(super) fn start(
+    store: Store,
+    zone: Arc<Zone>,
+    index: Arc<RwLock<Index>>,
+    clock: WallClock,
+) -> std::io::Result<(mpsc::Sender<Order>, oneshot::Receiver<()>)> {
+    let (orders, received) = mpsc::channel(QUEUE);
+    let (ending, ended) = oneshot::channel();
+    thread::Builder::new().name("registrations".to_owned()).spawn(move || {
+        Writer { store, zone, index, clock }.run(received);
+        // Nobody waits any more where the directory was dropped rather than shut down.
+        let _nobody = ending.send(());
+    })?;
+    Ok((orders, ended))
+}
+
+struct Writer {
+    store: Store,
+    zone: Arc<Zone>,
+    index: Arc<RwLock<Index>>,
+    clock: WallClock,
+}
+
+impl Writer {
+    fn run(mut self, mut orders: mpsc::Receiver<Order>) {
+        while let Some(first) = orders.blocking_recv() {
+            let mut batch = vec![first];
+            while batch.len() < LARGEST_BATCH
+                && let Ok(next) = orders.try_recv()
+            {
+                batch.push(next);
+            }
+            self.write(batch);
+        }
+    }
+
+    fn write(&mut self, batch: Vec<Order>) {
+        let now = self.clock.now();
+        let mut pending: HashMap<_, Entry> = HashMap::new();
+        let mut decided = Vec::with_capacity(batch.len());
+        let mut accepted = Vec::new();
+        let serial = {
+            let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+            for Order { change, done } in batch {
+                let view = View { zone: &self.zone, index: &index, pending: Some(&pending) };
+                let (outcome, entry) = match book::decide(&view, &change, now) {
+                    Ok(entry) => (Outcome::Done, entry),
+                    Err(refusal) => (Outcome::Refused(refusal), None),
+                };
+                if let Some(entry) = &entry {
+                    pending.insert(entry.signed.record().host().clone(), entry.clone());
+                    accepted.push(entry.clone());
+                }
+                decided.push((done, Decided { outcome, entry }));
+            }
+            index.serial.wrapping_add(u32::from(!accepted.is_empty()))
+        };
+        if !accepted.is_empty() {
+            match self.store.commit(accepted.iter(), serial) {
+                Ok(()) => {
+                    let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+                    index.serial = serial;
+                    for (_, entry) in pending {
+                        index.insert(entry, &self.zone);
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, changes = accepted.len(), "registrations cannot be stored");
+                    // Whatever was decided rested on what is now not so, and is to be asked for again.
+                    for (_, decided) in &mut decided {
+                        *decided = Decided { outcome: Outcome::Failed, entry: None };
+                    }
+                }
+            }
+        }
+        for (done, decided) in decided {
+            // Whoever does not wait any more asks again.
+            let _gone = done.send(decided);
+        }
+    }
+}
+
+/// Orders that wait while the disk syncs; beyond, clients' retransmissions do the waiting.
+const QUEUE: usize = 2048;
+const LARGEST_BATCH: usize = 512;
