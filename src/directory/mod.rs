@@ -6,6 +6,8 @@
 
 mod answer;
 mod book;
+#[cfg(test)]
+mod fixture;
 mod server;
 mod store;
 mod update;
