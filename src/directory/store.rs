@@ -204,3 +204,79 @@ fn read_all(connection: &Connection, serial: u32, zone: &Zone) -> rusqlite::Resu
 const VERSION: i64 = 1;
 /// "RNG1", the mark of our databases in their header.
 const APPLICATION: i64 = 0x524e_4731;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::fixture::{Fixture, NOW, host};
+
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("ringup-store-{}-{name}", std::process::id()));
+            std::fs::create_dir_all(&folder).unwrap();
+            Self(folder)
+        }
+
+        fn open(&self, zone: &Zone) -> Result<(Store, Index), StoreError> {
+            let path = self.0.join("directory.db");
+            Store::open(&path, lock(&path)?, zone)
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            std::fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+
+    #[test]
+    fn entries_and_their_history_are_there_after_reopening() {
+        let (folder, mut fixture) = (Scratch::new("reopen"), Fixture::new());
+        let (mut store, _) = folder.open(&fixture.zone).unwrap();
+        for seq in 1..=3 {
+            fixture.register(seq, &["203.0.113.9"]);
+            let entry = fixture.view().entry(&host("home.dyn.test")).unwrap().clone();
+            store.commit(std::iter::once(&entry), u32::try_from(seq).unwrap() + 40).unwrap();
+        }
+        drop(store);
+        let (store, index) = folder.open(&fixture.zone).unwrap();
+        let view = crate::directory::zone::View { zone: &fixture.zone, index: &index, pending: None };
+        let entry = view.entry(&host("home.dyn.test")).unwrap();
+        assert_eq!((entry.signed.clone(), entry.received), (fixture.statement(3, &["203.0.113.9"]), NOW));
+        assert_eq!(Some(entry), fixture.view().entry(&host("home.dyn.test")));
+        assert_eq!(index.serial, 43);
+        let kept: i64 = store.connection.query_row("SELECT count(*) FROM history", [], |row| row.get(0)).unwrap();
+        assert_eq!(kept, 3);
+    }
+
+    #[test]
+    fn a_second_directory_is_kept_away() {
+        let (folder, fixture) = (Scratch::new("second"), Fixture::new());
+        let first = folder.open(&fixture.zone).unwrap();
+        assert!(matches!(folder.open(&fixture.zone), Err(StoreError::InUse { .. })));
+        drop(first);
+        assert!(folder.open(&fixture.zone).is_ok());
+    }
+
+    #[test]
+    fn other_versions_other_programs_and_bad_rows_are_refused() {
+        let (folder, fixture) = (Scratch::new("versions"), Fixture::new());
+        let change = |sql: &str| {
+            let (store, _) = folder.open(&fixture.zone).unwrap();
+            store.connection.execute_batch(sql).unwrap();
+            drop(store);
+            folder.open(&fixture.zone).map(|_| ())
+        };
+        let bad_row = "INSERT INTO host VALUES ('home.dyn.test', 'ringup1 s=online', 1, 'home', 1, x'00')";
+        assert!(matches!(change(bad_row), Err(StoreError::Damaged { .. })));
+        for (name, pragma) in [("newer", "PRAGMA user_version = 99"), ("other", "PRAGMA application_id = 7")] {
+            let folder = Scratch::new(name);
+            let (store, _) = folder.open(&fixture.zone).unwrap();
+            store.connection.execute_batch(pragma).unwrap();
+            drop(store);
+            assert!(matches!(folder.open(&fixture.zone), Err(StoreError::Version { .. })), "{name}");
+        }
+    }
+}

@@ -320,3 +320,6 @@ const FIRST_POLL: Duration = Duration::from_millis(250);
 const LAST_POLL: Duration = Duration::from_secs(2);
 /// The longest one question of a wait is repeated before the wait asks anew.
 const LONGEST_ASK: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests;

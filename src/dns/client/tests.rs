@@ -1,0 +1,139 @@
+//! The client against servers that do what servers on the Internet do.
+
+use domain::base::MessageBuilder;
+use domain::rdata::Txt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, UdpSocket};
+
+use super::*;
+use crate::record::{Identity, Record};
+
+fn host() -> HostName {
+    "home.dyn.test".parse().unwrap()
+}
+
+fn signed() -> SignedRecord {
+    let record = Record::online(host(), vec!["203.0.113.9".parse().unwrap()], Seq::FIRST, 0, 60).unwrap();
+    SignedRecord::sign(record, &Identity::generate().unwrap())
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(10)
+}
+
+/// Writes an answer to `request` that holds `signed`, or nothing but the mark of truncation.
+fn reply(request: &[u8], signed: Option<&SignedRecord>) -> Vec<u8> {
+    let request = Message::from_octets(request).unwrap();
+    let mut answer = MessageBuilder::new_vec().start_answer(&request, Rcode::NOERROR).unwrap();
+    answer.header_mut().set_tc(signed.is_none());
+    if let Some(signed) = signed {
+        let text = Txt::<Vec<u8>>::build_from_slice(signed.to_string().as_bytes()).unwrap();
+        answer.push((name::of_statement(&host()), 60, text)).unwrap();
+    }
+    answer.finish()
+}
+
+#[tokio::test]
+async fn an_answer_cut_short_is_asked_for_over_tcp() {
+    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = udp.local_addr().unwrap();
+    let tcp = TcpListener::bind(address).await.unwrap();
+    let signed = signed();
+    let server = async {
+        let mut datagram = [0; 512];
+        let (length, peer) = udp.recv_from(&mut datagram).await.unwrap();
+        udp.send_to(&reply(&datagram[..length], None), peer).await.unwrap();
+        let (mut stream, _) = tcp.accept().await.unwrap();
+        let mut request = vec![0; usize::from(stream.read_u16().await.unwrap())];
+        stream.read_exact(&mut request).await.unwrap();
+        let answer = reply(&request, Some(&signed));
+        stream.write_u16(u16::try_from(answer.len()).unwrap()).await.unwrap();
+        stream.write_all(&answer).await.unwrap();
+    };
+    let resolver = Resolver::new(vec![address]);
+    let home = host();
+    let (answer, ()) = tokio::join!(resolver.query(&home, soon()), server);
+    assert_eq!(answer.unwrap().record, Some(signed.clone()));
+    assert_eq!(resolver.packets(), Packets { sent: 2, received: 2 });
+}
+
+#[tokio::test]
+async fn what_does_not_belong_to_the_question_is_not_heard() {
+    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let resolver = Resolver::new(vec![udp.local_addr().unwrap()]);
+    let (signed, forged) = (signed(), signed());
+    let server = async {
+        let mut datagram = [0; 512];
+        let (length, peer) = udp.recv_from(&mut datagram).await.unwrap();
+        let mut wrong_id = reply(&datagram[..length], Some(&forged));
+        wrong_id[0] ^= 0x80;
+        let mut wrong_name = reply(&datagram[..length], Some(&forged));
+        wrong_name[14] = b'x';
+        for answer in [wrong_id, wrong_name, b"noise".to_vec(), reply(&datagram[..length], Some(&signed))] {
+            udp.send_to(&answer, peer).await.unwrap();
+        }
+    };
+    let home = host();
+    let (answer, ()) = tokio::join!(resolver.query(&home, soon()), server);
+    assert_eq!(answer.unwrap().record, Some(signed.clone()));
+}
+
+#[tokio::test]
+async fn a_lost_request_is_sent_again_and_a_dead_server_passed_over() {
+    let dead = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let resolver = Resolver::new(vec![dead.local_addr().unwrap(), udp.local_addr().unwrap()]);
+    drop(dead);
+    let signed = signed();
+    let server = async {
+        let mut datagram = [0; 512];
+        let (lost, _) = udp.recv_from(&mut datagram).await.unwrap();
+        let first = datagram[..lost].to_vec();
+        let (length, peer) = udp.recv_from(&mut datagram).await.unwrap();
+        assert_eq!(datagram[..length], first, "the very same request");
+        udp.send_to(&reply(&first, Some(&signed)), peer).await.unwrap();
+    };
+    let home = host();
+    let (answer, ()) = tokio::join!(resolver.query(&home, soon()), server);
+    assert_eq!(answer.unwrap().record, Some(signed.clone()));
+}
+
+#[tokio::test]
+async fn no_server_at_all_is_told_at_once_with_its_cause() {
+    let dead = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let resolver = Resolver::new(vec![dead.local_addr().unwrap()]);
+    drop(dead);
+    let Err(QueryError::Unreachable { source: Some(source) }) = resolver.query(&host(), soon()).await else {
+        panic!("expected to find nobody")
+    };
+    assert_eq!(source.kind(), io::ErrorKind::ConnectionRefused);
+    let none = Resolver::new(Vec::new()).query(&host(), soon()).await;
+    assert!(matches!(none, Err(QueryError::Unreachable { source: None })));
+}
+
+#[tokio::test]
+async fn a_wait_outlasts_servers_that_fail_and_hosts_that_sleep() {
+    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let resolver = Resolver::new(vec![udp.local_addr().unwrap()]);
+    let identity = Identity::generate().unwrap();
+    let asleep = SignedRecord::sign(Record::asleep(host(), Seq::new(5).unwrap(), 0, 60).unwrap(), &identity);
+    let at = |seq| {
+        let record = Record::online(host(), vec!["203.0.113.9".parse().unwrap()], Seq::new(seq).unwrap(), 0, 60);
+        SignedRecord::sign(record.unwrap(), &identity)
+    };
+    let failing = at(9);
+    let server = async {
+        let mut datagram = [0; 512];
+        for answer in [None, Some(asleep), Some(at(4)), Some(at(6))] {
+            let (length, peer) = udp.recv_from(&mut datagram).await.unwrap();
+            let mut message = reply(&datagram[..length], Some(answer.as_ref().unwrap_or(&failing)));
+            if answer.is_none() {
+                message[3] = Rcode::SERVFAIL.to_int();
+            }
+            udp.send_to(&message, peer).await.unwrap();
+        }
+    };
+    let home = host();
+    let (waited, ()) = tokio::join!(resolver.newer_than(&home, Seq::new(4), soon()), server);
+    assert_eq!(waited.unwrap(), Waited::Online(Box::new(at(6))));
+}
