@@ -276,6 +276,28 @@ async fn a_directory_to_be_killed() {
 }
 
 #[tokio::test]
+async fn nothing_is_acknowledged_or_visible_before_it_is_stored() {
+    let folder = Scratch::new();
+    let server = Server::start(settings(&folder)).await;
+    let (resolver, zone, home) = (server.resolver(), host("dyn.test"), host("home.dyn.test"));
+    let signed = statement(&Identity::generate().unwrap(), 1, "203.0.113.9");
+    // Somebody else's transaction keeps the directory from committing.
+    let other = rusqlite::Connection::open(folder.path("directory.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let key = home_key();
+    let mut update = Box::pin(resolver.update(&zone, &signed, &key, soon()));
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut update).await;
+    assert!(early.is_err(), "acknowledged before it was stored: {early:?}");
+    assert_eq!(resolver.query(&home, soon()).await.unwrap().record, None);
+    other.execute_batch("ROLLBACK").unwrap();
+    update.await.unwrap();
+    assert_eq!(resolver.query(&home, soon()).await.unwrap().record, Some(signed.clone()));
+    let stored: String = other.query_row("SELECT statement FROM host", [], |row| row.get(0)).unwrap();
+    assert_eq!(stored, signed.to_string());
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_directory_that_is_dropped_leaves_its_database_to_the_next() {
     let folder = Scratch::new();
     let server = Server::start(settings(&folder)).await;

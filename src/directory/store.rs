@@ -145,6 +145,14 @@ impl Store {
     }
 }
 
+#[cfg(test)]
+impl Store {
+    /// Makes every commit fail, as a full disk would, or lets it pass again.
+    pub(super) fn set_read_only(&self, read_only: bool) {
+        self.connection.pragma_update(None, "query_only", read_only).unwrap();
+    }
+}
+
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(std::time::Duration::from_secs(2))?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_row| Ok(()))?;

@@ -115,3 +115,81 @@ impl Writer {
 /// Orders that wait while the disk syncs; beyond, clients' retransmissions do the waiting.
 const QUEUE: usize = 2048;
 const LARGEST_BATCH: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::super::book::{Refusal, Step, Wanted};
+    use super::super::fixture::{Fixture, NOW, host};
+    use super::super::store::{self, Store};
+    use super::super::zone::Fence;
+    use super::*;
+    use crate::record::{Seq, SignedRecord};
+
+    struct Scratch(PathBuf);
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            std::fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+
+    fn writer(name: &str, zone: Zone) -> (Scratch, Writer) {
+        let folder = std::env::temp_dir().join(format!("ringup-writer-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("directory.db");
+        let (store, index) = Store::open(&path, store::lock(&path).unwrap(), &zone).unwrap();
+        let index = Arc::new(RwLock::new(index));
+        (Scratch(folder), Writer { store, zone: Arc::new(zone), index, clock: WallClock::from_fn(|| NOW) })
+    }
+
+    fn order(signed: &SignedRecord) -> (Order, oneshot::Receiver<Decided>) {
+        let mut steps = vec![Step::DeleteAddresses(domain::base::iana::Rtype::ANY)];
+        steps.extend(signed.record().addresses().iter().map(|address| Step::AddAddress(*address)));
+        steps.push(Step::AddStatement(signed.to_string()));
+        let change = Change {
+            by: "home".to_owned(),
+            fence: Fence { time_signed: NOW, mac: signed.to_string().into_bytes() },
+            prerequisites: Ok(Vec::new()),
+            wanted: Ok(Some(Wanted { host: signed.record().host().clone(), steps })),
+        };
+        let (done, decided) = oneshot::channel();
+        (Order { change, done }, decided)
+    }
+
+    fn known(writer: &Writer) -> Option<SignedRecord> {
+        let index = writer.index.read().unwrap();
+        let view = View { zone: &writer.zone, index: &index, pending: None };
+        view.entry(&host("home.dyn.test")).map(|entry| entry.signed.clone())
+    }
+
+    #[test]
+    fn changes_of_one_batch_see_each_other() {
+        let fixture = Fixture::new();
+        let [first, rival, next] = [(1, "203.0.113.1"), (1, "203.0.113.66"), (2, "203.0.113.2")]
+            .map(|(seq, address)| fixture.statement(seq, &[address]));
+        let (_scratch, mut writer) = writer("batch", fixture.zone);
+        let (orders, decided): (Vec<_>, Vec<_>) = [&first, &rival, &next, &next].map(order).into_iter().unzip();
+        writer.write(orders);
+        let outcomes: Vec<_> = decided.into_iter().map(|mut decided| decided.try_recv().unwrap().outcome).collect();
+        let stale = Refusal::Stale { offered: Seq::FIRST, known: Seq::FIRST };
+        assert_eq!(outcomes, [Outcome::Done, Outcome::Refused(stale), Outcome::Done, Outcome::Done]);
+        assert_eq!(known(&writer), Some(next));
+        assert_eq!(writer.index.read().unwrap().serial, 2, "one commit, one serial");
+    }
+
+    #[test]
+    fn what_cannot_be_stored_fails_and_stays_invisible_until_it_can() {
+        let fixture = Fixture::new();
+        let signed = fixture.statement(1, &["203.0.113.9"]);
+        let (_scratch, mut writer) = writer("failing", fixture.zone);
+        for (read_only, expected) in [(true, Outcome::Failed), (false, Outcome::Done)] {
+            writer.store.set_read_only(read_only);
+            let (order, mut decided) = order(&signed);
+            writer.write(vec![order]);
+            assert_eq!(decided.try_recv().unwrap().outcome, expected);
+            assert_eq!(known(&writer).is_some(), !read_only);
+        }
+    }
+}
