@@ -1,0 +1,22 @@
+//! The one place that reads the wall clock; cores are handed what it says.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The wall clock as time since 1970; a clock set before that reads as zero.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the shells' one reading of the wall clock")]
+pub fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Whole seconds since 1970.
+#[must_use]
+pub fn unix_seconds() -> u64 {
+    since_epoch().as_secs()
+}
+
+/// The monotonic clock, as the cores take it.
+#[must_use]
+pub fn now() -> std::time::Instant {
+    tokio::time::Instant::now().into_std()
+}

@@ -1,0 +1,393 @@
+//! The shape of the configuration file: one section a role, nothing in it that no role reads.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::value::{AddressRange, Span, Telephone};
+
+/// A machine's whole configuration.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct File {
+    /// Where the directory answers: the servers that this machine asks, and registers with.
+    #[serde(default)]
+    pub directory_servers: Vec<SocketAddr>,
+    /// Where state that must survive a restart is kept.
+    #[serde(default = "default_state_directory")]
+    pub state_directory: PathBuf,
+    /// Where sockets of running daemons are.
+    #[serde(default = "default_runtime_directory")]
+    pub runtime_directory: PathBuf,
+    /// The modem of this machine.
+    pub modem: Option<Modem>,
+    /// The PPP provider that this machine dials for a link of its own.
+    pub isp: Option<Isp>,
+    /// This machine as the directory knows it.
+    pub host: Option<Host>,
+    /// `ringup listen`: whom to wake for.
+    pub listen: Option<Listen>,
+    /// `ringup watch`: a broadband interface to follow.
+    pub watch: Option<Watch>,
+    /// The hosts that can be woken from here, by the names used on the command line.
+    #[serde(default)]
+    pub sites: std::collections::BTreeMap<String, Site>,
+    /// `ringup directory`: the directory itself.
+    pub directory: Option<Directory>,
+    /// `ringup provide`: the PPP provider.
+    pub provide: Option<Provide>,
+    /// `ringup exchange`: the telephone exchange.
+    pub exchange: Option<Exchange>,
+}
+
+/// A modem and how to treat it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Modem {
+    /// The tty, best by its stable name under /dev/serial/by-id.
+    pub port: PathBuf,
+    /// Terminal rate in bit/s.
+    #[serde(default = "default_rate")]
+    pub rate: u32,
+    /// The command that turns caller identification on.
+    #[serde(default = "default_caller_id")]
+    pub caller_id: String,
+}
+
+/// A PPP provider as its subscriber sees it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Isp {
+    /// The number to dial.
+    pub number: Telephone,
+    /// The name to give in PAP or CHAP.
+    pub user: String,
+    /// The file that holds the password.
+    pub secret: PathBuf,
+    /// How long a call may take until CONNECT.
+    #[serde(default = "default_connect_within")]
+    pub connect_within: Span,
+    /// How long from CONNECT until PPP has an address.
+    #[serde(default = "default_link_within")]
+    pub link_within: Span,
+    /// `connect`: how long its own link stays up after the last user has left, ready for the next.
+    #[serde(default = "default_linger")]
+    pub linger: Span,
+}
+
+/// This machine in the directory.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Host {
+    /// Its full name.
+    pub name: String,
+    /// The zone that the name is in.
+    pub zone: String,
+    /// The file that holds its Ed25519 private key (`ringup identity FILE` makes one).
+    pub identity: PathBuf,
+    /// The key by which the directory knows it.
+    pub tsig: Tsig,
+    /// How long a registration holds unless it is renewed; it is renewed at a third of it.
+    #[serde(default = "default_lease")]
+    pub lease: Span,
+}
+
+/// A TSIG key (RFC 8945).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Tsig {
+    /// Its name.
+    pub name: String,
+    /// `hmac-sha256`, `hmac-sha384` or `hmac-sha512`.
+    #[serde(default = "default_algorithm")]
+    pub algorithm: String,
+    /// The file that holds the secret in base64.
+    pub secret: PathBuf,
+}
+
+/// When to wake.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Listen {
+    /// Who may wake this machine: numbers as caller identification shows them, or `"any"`.
+    pub callers: Vec<String>,
+    /// How many rings it takes.
+    #[serde(default = "default_rings")]
+    pub rings: u32,
+    /// How long after a wake further calls are ignored.
+    #[serde(default = "default_cooldown")]
+    pub cooldown: Span,
+    /// From the start of one ring to the start of the next: 6 s in North America, 3 s in the United Kingdom.
+    #[serde(default = "default_cadence")]
+    pub cadence: Span,
+    /// How long the link may carry nothing before this machine withdraws its record and hangs up.
+    #[serde(default = "default_idle")]
+    pub idle: Span,
+}
+
+/// What to watch.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Watch {
+    /// The interface whose addresses are registered.
+    pub interface: String,
+    /// How long an address must stand before it is registered: one update a change.
+    #[serde(default = "default_settle")]
+    pub settle: Span,
+}
+
+/// A host that can be woken.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Site {
+    /// Its full name in the directory.
+    pub host: String,
+    /// Its public key (`ringup identity FILE` on the host prints it).
+    pub identity: String,
+    /// The number that wakes it; a host on broadband has none.
+    pub number: Option<Telephone>,
+    /// How long the call lasts, dialling included; then we hang up.
+    #[serde(default = "default_ring_for")]
+    pub ring_for: Span,
+    /// How long to wait after a ring for its new record.
+    #[serde(default = "default_wait")]
+    pub wait: Span,
+    /// How many wake-up calls at the most.
+    #[serde(default = "default_calls")]
+    pub calls: u32,
+}
+
+/// The directory.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Directory {
+    /// Addresses to answer on, UDP and TCP.
+    pub listen: Vec<SocketAddr>,
+    /// The SQLite file.
+    pub database: PathBuf,
+    /// The zone it is authoritative for.
+    pub zone: String,
+    /// The name of this server, for SOA and NS.
+    pub nameserver: String,
+    /// Who may register what.
+    #[serde(default, rename = "key")]
+    pub keys: Vec<DirectoryKey>,
+}
+
+/// A credential and the hosts bound to it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DirectoryKey {
+    /// The TSIG key's name.
+    pub name: String,
+    /// `hmac-sha256`, `hmac-sha384` or `hmac-sha512`.
+    #[serde(default = "default_algorithm")]
+    pub algorithm: String,
+    /// The file that holds the secret in base64.
+    pub secret: PathBuf,
+    /// The hosts that it may register, and no others.
+    pub hosts: Vec<String>,
+    /// The host's public key; without it the first one seen is kept.
+    pub identity: Option<String>,
+}
+
+/// The PPP provider.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Provide {
+    /// The provider's own end of every link.
+    pub local: Ipv4Addr,
+    /// The addresses it lends.
+    pub pool: Vec<AddressRange>,
+    /// The SQLite file that says who has which.
+    pub database: PathBuf,
+    /// How long a returned address rests before it is lent again.
+    #[serde(default = "default_quarantine")]
+    pub quarantine: Span,
+    /// The server's name in CHAP: the second column of /etc/ppp/chap-secrets.
+    #[serde(default = "default_provider_name")]
+    pub name: String,
+    /// From CONNECT until PPP has an address.
+    #[serde(default = "default_link_within")]
+    pub link_within: Span,
+    /// The modems that answer.
+    #[serde(rename = "line")]
+    pub lines: Vec<Modem>,
+}
+
+/// The telephone exchange.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Exchange {
+    /// The folder in which each line's tty appears under the line's name.
+    pub directory: PathBuf,
+    /// Time from CONNECT being agreed until both modems say so.
+    #[serde(default = "default_training")]
+    pub training: Span,
+    /// Time from the last digit until the called line rings.
+    #[serde(default = "default_post_dial")]
+    pub post_dial: Span,
+    /// The ring cadence: `us` or `uk`.
+    #[serde(default)]
+    pub cadence: Cadence,
+    /// The lines.
+    #[serde(rename = "line")]
+    pub lines: Vec<ExchangeLine>,
+    /// Numbers with several lines behind them.
+    #[serde(default, rename = "hunt-group")]
+    pub hunt_groups: Vec<HuntGroup>,
+}
+
+/// A ring cadence by country.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cadence {
+    /// 2 s on, 4 s off.
+    #[default]
+    Us,
+    /// A double ring, 0.4 s, 0.2 s apart, then 2 s off.
+    Uk,
+}
+
+/// A subscriber's line.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ExchangeLine {
+    /// Its name: the tty's name in the exchange's folder.
+    pub name: String,
+    /// Its number.
+    pub number: Telephone,
+    /// The name that caller identification shows.
+    pub caller_name: Option<String>,
+    /// Line rate in bit/s.
+    #[serde(default = "default_line_rate")]
+    pub rate: u32,
+    /// Whether calls from it carry no number.
+    #[serde(default)]
+    pub withheld: bool,
+}
+
+/// A number with several lines behind it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct HuntGroup {
+    /// The number.
+    pub number: Telephone,
+    /// The lines' names, in the order they are tried.
+    pub lines: Vec<String>,
+}
+
+fn default_state_directory() -> PathBuf {
+    PathBuf::from("/var/lib/ringup")
+}
+
+fn default_runtime_directory() -> PathBuf {
+    PathBuf::from("/run/ringup")
+}
+
+fn default_rate() -> u32 {
+    115_200
+}
+
+fn default_caller_id() -> String {
+    "+VCID=1".to_owned()
+}
+
+fn default_connect_within() -> Span {
+    Span::seconds(90) // S7 is 50 to 90 s by default on real modems
+}
+
+fn default_link_within() -> Span {
+    Span::seconds(30) // pppd's own patience with default timers
+}
+
+fn default_linger() -> Span {
+    Span::seconds(0)
+}
+
+fn default_algorithm() -> String {
+    "hmac-sha256".to_owned()
+}
+
+fn default_lease() -> Span {
+    Span::seconds(600)
+}
+
+fn default_rings() -> u32 {
+    2
+}
+
+fn default_cooldown() -> Span {
+    Span::seconds(30)
+}
+
+fn default_cadence() -> Span {
+    Span::seconds(6)
+}
+
+fn default_idle() -> Span {
+    Span::seconds(300)
+}
+
+fn default_settle() -> Span {
+    Span::milliseconds(500)
+}
+
+fn default_ring_for() -> Span {
+    Span::seconds(15)
+}
+
+fn default_wait() -> Span {
+    Span::seconds(90)
+}
+
+fn default_calls() -> u32 {
+    2
+}
+
+fn default_quarantine() -> Span {
+    Span::seconds(60)
+}
+
+fn default_provider_name() -> String {
+    "ringup".to_owned()
+}
+
+fn default_training() -> Span {
+    Span::seconds(1)
+}
+
+fn default_post_dial() -> Span {
+    Span::milliseconds(500)
+}
+
+fn default_line_rate() -> u32 {
+    33_600
+}
+
+impl File {
+    /// Makes every relative path relative to the configuration's own folder.
+    pub(super) fn resolve(&mut self, folder: &std::path::Path) {
+        let join = |path: &mut PathBuf| *path = folder.join(&*path);
+        join(&mut self.state_directory);
+        join(&mut self.runtime_directory);
+        if let Some(isp) = &mut self.isp {
+            join(&mut isp.secret);
+        }
+        if let Some(host) = &mut self.host {
+            join(&mut host.identity);
+            join(&mut host.tsig.secret);
+        }
+        if let Some(directory) = &mut self.directory {
+            join(&mut directory.database);
+            directory.keys.iter_mut().for_each(|key| join(&mut key.secret));
+        }
+        if let Some(provide) = &mut self.provide {
+            join(&mut provide.database);
+        }
+        if let Some(exchange) = &mut self.exchange {
+            join(&mut exchange.directory);
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! From the file's sections to what each room works with: every cross-check, every secret read, every error pointing
+//! at its key.
+
+use std::path::Path;
+use std::str::FromStr;
+
+use hayes::line::LineSettings;
+
+use super::file::{self, Tsig};
+use super::{Config, ConfigError};
+use crate::connect::{self, own_link};
+use crate::dns::tsig::Algorithm;
+use crate::dns::{Registrar, Resolver, TsigKey};
+use crate::listen::doorman::{Callers, Policy};
+use crate::record::{HostName, Identity, PublicKey, SeqStore};
+use crate::secret::{Secret, SecretError};
+use crate::{directory, exchange, link, listen, provide, watch};
+
+/// This machine's account with the directory, before its state is opened.
+#[derive(Debug)]
+pub struct Account {
+    identity: Identity,
+    host: HostName,
+    zone: HostName,
+    key: TsigKey,
+    lease: u32,
+}
+
+/// What `listen` works with.
+pub struct HomeSettings {
+    /// The line, the policy and the provider.
+    pub listen: listen::Settings,
+    /// The account with the directory.
+    pub account: Account,
+}
+
+impl Config {
+    /// What `ringup listen` works with.
+    ///
+    /// # Errors
+    /// When a section is missing or wrong.
+    pub fn listen(&self) -> Result<HomeSettings, ConfigError> {
+        let section = self.section("listen", self.file().listen.as_ref())?;
+        let (line, modem) = self.modem()?;
+        let callers = match section.callers.as_slice() {
+            [one] if one == "any" => Callers::Any,
+            [] => {
+                return Err(
+                    self.wrong("listen.callers", "nobody may wake this machine; expected numbers, or [\"any\"]")
+                );
+            }
+            numbers => Callers::Numbers(self.all("listen.callers", numbers, "a telephone number")?),
+        };
+        if section.rings == 0 {
+            return Err(self.wrong("listen.rings", "expected at least 1"));
+        }
+        let policy = Policy {
+            callers,
+            rings: section.rings,
+            cooldown: section.cooldown.duration(),
+            cadence: section.cadence.duration(),
+        };
+        let listen = listen::Settings { line, modem, policy, isp: self.isp()?, idle: section.idle.duration() };
+        Ok(HomeSettings { listen, account: self.account()? })
+    }
+
+    /// What `ringup watch` works with.
+    ///
+    /// # Errors
+    /// When a section is missing or wrong.
+    pub fn watch(&self) -> Result<(watch::Settings, Account), ConfigError> {
+        let section = self.section("watch", self.file().watch.as_ref())?;
+        let settings = watch::Settings { interface: section.interface.clone(), settle: section.settle.duration() };
+        Ok((settings, self.account()?))
+    }
+
+    /// What `ringup connect` works with for one site; `None` when there is no such site.
+    ///
+    /// # Errors
+    /// When a section is missing or wrong.
+    pub fn connect(&self, name: &str) -> Result<Option<connect::Settings>, ConfigError> {
+        let Some(site) = self.file().sites.get(name) else { return Ok(None) };
+        let key = |key: &str| format!("sites.{name}.{key}");
+        let plan = connect::attempt::Plan {
+            host: self.parsed(&key("host"), &site.host, "a host's full name")?,
+            identity: self.parsed::<PublicKey>(&key("identity"), &site.identity, "what `ringup identity` prints")?,
+            has_number: site.number.is_some(),
+            calls: site.calls,
+            wait: site.wait.duration(),
+            has_isp: self.file().isp.is_some(),
+        };
+        let own_link = match &self.file().isp {
+            Some(_) => {
+                self.modem()?;
+                self.isp()?;
+                let runtime = &self.file().runtime_directory;
+                Some(own_link::Settings {
+                    socket: runtime.join("own-link.sock"),
+                    log: runtime.join("own-link.log"),
+                    config: self.path().to_owned(),
+                })
+            }
+            None => None,
+        };
+        let directory = self.servers()?;
+        Ok(Some(connect::Settings { plan, directory, call: self.call(name)?, own_link }))
+    }
+
+    /// How to ring a site; `None` when it has no number.
+    ///
+    /// # Errors
+    /// When a section is missing or wrong.
+    pub fn call(&self, name: &str) -> Result<Option<connect::Call>, ConfigError> {
+        let Some(site) = self.file().sites.get(name) else { return Ok(None) };
+        let Some(number) = site.number.as_ref().map(|number| number.number().clone()) else { return Ok(None) };
+        let (line, modem) = self.modem()?;
+        Ok(Some(connect::Call { line, modem, number, ring_for: site.ring_for.duration() }))
+    }
+
+    /// What the keeper of our own link works with.
+    ///
+    /// # Errors
+    /// When a section is missing or wrong.
+    pub fn keeper(&self) -> Result<own_link::keeper::Settings, ConfigError> {
+        let (line, modem) = self.modem()?;
+        let isp = self.isp()?;
+        let linger = self.section("isp", self.file().isp.as_ref())?.linger.duration();
+        let socket = self.file().runtime_directory.join("own-link.sock");
+        Ok(own_link::keeper::Settings { socket, line, modem, isp, linger })
+    }
+
+    /// What `ringup directory` works with.
+    ///
+    /// # Errors
+    /// When the section is missing or wrong.
+    pub fn directory(&self) -> Result<directory::Settings, ConfigError> {
+        let section = self.section("directory", self.file().directory.as_ref())?;
+        if section.listen.is_empty() {
+            return Err(self.wrong("directory.listen", "no address to answer on; expected such as [\"0.0.0.0:53\"]"));
+        }
+        let zone: HostName = self.parsed("directory.zone", &section.zone, "a zone's name")?;
+        let mut keys = Vec::new();
+        for (index, key) in section.keys.iter().enumerate() {
+            let at = |field: &str| format!("directory.key[{index}].{field}");
+            let hosts: Vec<HostName> = self.all(&at("hosts"), &key.hosts, "a host's full name")?;
+            if let Some(outside) = hosts.iter().find(|host| !host.is_within(&zone)) {
+                return Err(self.wrong(&at("hosts"), format!("{outside} is not in the zone {zone}")));
+            }
+            let identity = match &key.identity {
+                Some(text) => Some(self.parsed(&at("identity"), text, "what `ringup identity` prints")?),
+                None => None,
+            };
+            let key = self.tsig(&at("secret"), &key.name, &key.algorithm, &key.secret)?;
+            keys.push(directory::KeyBinding { key, hosts, identity });
+        }
+        Ok(directory::Settings {
+            listen: section.listen.clone(),
+            database: section.database.clone(),
+            zone,
+            nameserver: self.parsed("directory.nameserver", &section.nameserver, "a host's full name")?,
+            keys,
+        })
+    }
+
+    /// What `ringup provide` works with.
+    ///
+    /// # Errors
+    /// When the section is missing or wrong.
+    pub fn provide(&self) -> Result<provide::Settings, ConfigError> {
+        let section = self.section("provide", self.file().provide.as_ref())?;
+        if section.lines.is_empty() {
+            return Err(self.wrong("provide.line", "no line to answer; expected at least one [[provide.line]]"));
+        }
+        let pool: Vec<_> = section.pool.iter().flat_map(|range| range.addresses()).collect();
+        if pool.is_empty() {
+            return Err(
+                self.wrong("provide.pool", "no address to lend; expected such as [\"203.0.113.10-203.0.113.13\"]")
+            );
+        }
+        if pool.contains(&section.local) {
+            return Err(self.wrong("provide.pool", format!("{} is the provider's own address", section.local)));
+        }
+        Ok(provide::Settings {
+            local: section.local,
+            pool,
+            database: section.database.clone(),
+            quarantine: section.quarantine.duration(),
+            name: section.name.clone(),
+            link_within: section.link_within.duration(),
+            lines: section.lines.iter().map(line_and_modem).collect(),
+            runtime: self.file().runtime_directory.clone(),
+        })
+    }
+
+    /// What `ringup exchange` works with.
+    ///
+    /// # Errors
+    /// When the section is missing or wrong.
+    pub fn exchange(&self) -> Result<exchange::Settings, ConfigError> {
+        let section = self.section("exchange", self.file().exchange.as_ref())?;
+        let plan = exchange::plan(section);
+        plan.check().map_err(|error| self.wrong("exchange", error.to_string()))?;
+        Ok(exchange::Settings { plan, directory: section.directory.clone() })
+    }
+
+    /// Checks every section that is there, and gives the names of the roles they make up.
+    ///
+    /// # Errors
+    /// With the first thing that is wrong.
+    pub fn check(&self) -> Result<Vec<String>, ConfigError> {
+        let file = self.file();
+        let mut roles = Vec::new();
+        if file.listen.is_some() {
+            self.listen()?;
+            roles.push("listen".to_owned());
+        }
+        if file.watch.is_some() {
+            self.watch()?;
+            roles.push("watch".to_owned());
+        }
+        for site in file.sites.keys() {
+            self.connect(site)?;
+            roles.push(format!("connect {site}"));
+        }
+        if file.directory.is_some() {
+            self.directory()?;
+            roles.push("directory".to_owned());
+        }
+        if file.provide.is_some() {
+            self.provide()?;
+            roles.push("provide".to_owned());
+        }
+        if file.exchange.is_some() {
+            self.exchange()?;
+            roles.push("exchange".to_owned());
+        }
+        if roles.is_empty() {
+            return Err(self.wrong(
+                "",
+                "describes no role; expected [listen], [watch], [sites], [directory], [provide] or [exchange]",
+            ));
+        }
+        Ok(roles)
+    }
+
+    /// The directory's servers.
+    ///
+    /// # Errors
+    /// When none is named.
+    pub fn servers(&self) -> Result<Vec<std::net::SocketAddr>, ConfigError> {
+        let servers = &self.file().directory_servers;
+        if servers.is_empty() {
+            return Err(self.wrong("directory-servers", "names no server; expected such as [\"198.51.100.53:53\"]"));
+        }
+        Ok(servers.clone())
+    }
+
+    /// The registrar of this machine's account, with its state opened.
+    ///
+    /// # Errors
+    /// When the state cannot be had.
+    pub fn registrar(&self, account: Account) -> Result<Registrar, ConfigError> {
+        let folder = &self.file().state_directory;
+        let wrong = |error: String| self.wrong("state-directory", error);
+        std::fs::create_dir_all(folder).map_err(|error| wrong(format!("{}: {error}", folder.display())))?;
+        let seqs = SeqStore::open(&folder.join("seq")).map_err(|error| wrong(error.to_string()))?;
+        let resolver = Resolver::new(self.servers()?);
+        Ok(Registrar::new(resolver, account.identity, account.host, account.zone, account.key, seqs, account.lease))
+    }
+
+    fn account(&self) -> Result<Account, ConfigError> {
+        let section = self.section("host", self.file().host.as_ref())?;
+        self.servers()?;
+        let host: HostName = self.parsed("host.name", &section.name, "a host's full name")?;
+        let zone: HostName = self.parsed("host.zone", &section.zone, "a zone's name")?;
+        if !host.is_within(&zone) {
+            return Err(self.wrong("host.zone", format!("{host} is not in the zone {zone}")));
+        }
+        let identity = Identity::load(&section.identity).map_err(|error| {
+            self.wrong("host.identity", format!("{error}; `ringup identity FILE` makes one")).about_secret()
+        })?;
+        let Tsig { name, algorithm, secret } = &section.tsig;
+        let key = self.tsig("host.tsig.secret", name, algorithm, secret)?;
+        let lease = section.lease.duration().as_secs();
+        let lease = u32::try_from(lease).ok().filter(|seconds| (LEASE.0..=LEASE.1).contains(seconds));
+        let lease = lease.ok_or_else(|| self.wrong("host.lease", "expected from \"30s\" to \"31d\""))?;
+        Ok(Account { identity, host, zone, key, lease })
+    }
+
+    fn isp(&self) -> Result<link::Isp, ConfigError> {
+        let section = self.section("isp", self.file().isp.as_ref())?;
+        let secret = self.secret("isp.secret", &section.secret)?;
+        Ok(link::Isp {
+            number: section.number.number().clone(),
+            side: link::Side::Subscriber { user: section.user.clone(), secret },
+            connect_within: section.connect_within.duration(),
+            link_within: section.link_within.duration(),
+            runtime: self.file().runtime_directory.clone(),
+        })
+    }
+
+    fn modem(&self) -> Result<(LineSettings, hayes::modem::Settings), ConfigError> {
+        self.section("modem", self.file().modem.as_ref()).map(line_and_modem)
+    }
+
+    fn tsig(&self, key: &str, name: &str, algorithm: &str, secret: &Path) -> Result<TsigKey, ConfigError> {
+        let algorithm: Algorithm =
+            algorithm.parse().map_err(|error| self.wrong(&key.replace("secret", "algorithm"), format!("{error}")))?;
+        let secret = self.secret(key, secret)?;
+        TsigKey::new(name, algorithm, &secret).map_err(|error| self.wrong(key, error.to_string()).about_secret())
+    }
+
+    fn secret(&self, key: &str, path: &Path) -> Result<Secret, ConfigError> {
+        Secret::read(path).map_err(|error| {
+            let text = match &error {
+                SecretError::Unreadable { source, .. } => format!("{error}: {source}"),
+                SecretError::Exposed { .. } | SecretError::Empty { .. } => error.to_string(),
+            };
+            self.wrong(key, text).about_secret()
+        })
+    }
+
+    fn section<'file, T>(&self, name: &str, section: Option<&'file T>) -> Result<&'file T, ConfigError> {
+        section.ok_or_else(|| self.wrong(name, "this section is needed and missing; docs/examples has annotated ones"))
+    }
+
+    fn parsed<T: FromStr>(&self, key: &str, text: &str, expected: &str) -> Result<T, ConfigError>
+    where
+        T::Err: std::fmt::Display,
+    {
+        text.parse().map_err(|error| self.wrong(key, format!("`{text}`: {error}; expected {expected}")))
+    }
+
+    fn all<T: FromStr>(&self, key: &str, texts: &[String], expected: &str) -> Result<Vec<T>, ConfigError>
+    where
+        T::Err: std::fmt::Display,
+    {
+        texts.iter().map(|text| self.parsed(key, text, expected)).collect()
+    }
+}
+
+/// The shortest lease that leaves time for a renewal over a slow line, and the longest that makes sense, in seconds.
+const LEASE: (u32, u32) = (30, 31 * 86_400);
+
+fn line_and_modem(modem: &file::Modem) -> (LineSettings, hayes::modem::Settings) {
+    let line = LineSettings { port: modem.port.clone(), rate: modem.rate };
+    let settings = hayes::modem::Settings { caller_id: Some(modem.caller_id.clone()), ..Default::default() };
+    (line, settings)
+}
