@@ -1,0 +1,145 @@
+//! A call to the PPP provider: dial, hand over, wait for an address. The same for the home server that was woken and
+//! for the client that has no other way out.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hayes::driver::{Driver, DriverError};
+use hayes::modem::Outcome;
+use hayes::number::Number;
+use tokio::time::Instant;
+
+use super::{Link, LinkEnd, Side, Up};
+use crate::exit::{Failure, Status};
+
+/// A provider, as its subscriber dials it.
+#[derive(Clone, Debug)]
+pub struct Isp {
+    /// Its number.
+    pub number: Number,
+    /// Our name and secret there.
+    pub side: Side,
+    /// How long a call may take until CONNECT.
+    pub connect_within: Duration,
+    /// How long from CONNECT until there is an address.
+    pub link_within: Duration,
+    /// Where the link's socket and options file go.
+    pub runtime: PathBuf,
+}
+
+/// Why a call to the provider brought no link.
+#[derive(Debug)]
+pub enum CallFailure {
+    /// The line or the modem failed.
+    Line(DriverError),
+    /// The call ended so.
+    Call(Outcome),
+    /// The call stood, but the link ended so.
+    Link(LinkEnd),
+}
+
+/// The moments of a call to the provider, for whoever measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallStep {
+    /// The number is being dialled.
+    Dialling,
+    /// The modems have agreed; pppd starts.
+    Connected,
+}
+
+/// Dials the provider with a modem that is ready, and waits for an address.
+///
+/// # Errors
+/// With the cause, and the modem, on hook again, unless the line itself is gone.
+///
+/// # Cancel safety
+/// When dropped the line is closed, which drops DTR: the modem hangs up. Prefer to let it end.
+pub async fn call(
+    mut driver: Driver,
+    isp: &Isp,
+    mut step: impl FnMut(CallStep),
+) -> Result<(Link, Up), (CallFailure, Option<Driver>)> {
+    step(CallStep::Dialling);
+    match driver.dial(&isp.number, isp.connect_within).await {
+        Ok(Outcome::Connected(connect)) => tracing::info!(connect = connect.text, "the provider answered"),
+        Ok(outcome) => return Err((CallFailure::Call(outcome), Some(driver))),
+        Err(error) => return Err((CallFailure::Line(error), Some(driver))),
+    }
+    step(CallStep::Connected);
+    let deadline = Instant::now() + isp.link_within;
+    let mut link = match Link::start(driver.into_online(), &isp.side, &isp.runtime) {
+        Ok(link) => link,
+        Err((online, end)) => return Err((CallFailure::Link(end), hung_up(Some(online.into_driver())).await)),
+    };
+    match link.come_up(deadline).await {
+        Ok(up) => Ok((link, up)),
+        Err(end) => {
+            let (_end, driver) = link.close().await;
+            Err((CallFailure::Link(end), hung_up(driver).await))
+        }
+    }
+}
+
+/// Hangs a line up, as far as there still is one.
+async fn hung_up(driver: Option<Driver>) -> Option<Driver> {
+    let mut driver = driver?;
+    match driver.hang_up().await {
+        Ok(()) => Some(driver),
+        Err(error) => {
+            tracing::warn!(%error, "the line did not hang up");
+            None
+        }
+    }
+}
+
+impl From<&CallFailure> for Failure {
+    fn from(failure: &CallFailure) -> Self {
+        match failure {
+            CallFailure::Line(error) => line_failure(error),
+            CallFailure::Call(outcome) => call_failure(outcome, "the provider"),
+            CallFailure::Link(end) => Self::from(end),
+        }
+    }
+}
+
+/// An unsuccessful call, told with whom it was to reach.
+#[must_use]
+pub fn call_failure(outcome: &Outcome, whom: &str) -> Failure {
+    let (status, what, hint) = match outcome {
+        Outcome::Connected(_) => (Status::Internal, "answered the call", None),
+        Outcome::RangOut | Outcome::NoAnswer => (Status::NoAnswer, "did not answer", None),
+        Outcome::Voice => (Status::NoCarrier, "was answered by a voice, not a modem", Some("check the number")),
+        Outcome::Busy => (Status::Busy, "is busy", Some("try again later")),
+        Outcome::NoDialTone => {
+            (Status::NoDialTone, "could not be dialled: no dial tone", Some("check the cable to the wall"))
+        }
+        Outcome::NoCarrier => (Status::NoCarrier, "could not be reached: no carrier", None),
+        Outcome::Refused => (Status::NoCarrier, "could not be dialled: the modem does not take the number", None),
+        Outcome::Delayed => {
+            (Status::Blacklisted, "may not be dialled yet: the modem delays redialling", Some("wait a few minutes"))
+        }
+        Outcome::Blacklisted => {
+            (Status::Blacklisted, "is on the modem's blacklist", Some("wait, or switch the modem off and on"))
+        }
+        Outcome::Glare => (Status::Busy, "could not be dialled: a call came in at that moment", None),
+        Outcome::Silent => (Status::ModemSilent, "could not be dialled: the modem stopped answering", None),
+    };
+    let failure = Failure::new(status, format!("{whom} {what}"));
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// A line or modem that failed.
+#[must_use]
+pub fn line_failure(error: &DriverError) -> Failure {
+    use hayes::line::LineError;
+    let status = match error {
+        DriverError::Silent { .. } => Status::ModemSilent,
+        DriverError::Occupied(_) => Status::Internal,
+        DriverError::Line(LineError::Busy { .. }) => Status::PortBusy,
+        DriverError::Line(_) => Status::NoPort,
+    };
+    Failure::caused(status, error)
+}

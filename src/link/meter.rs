@@ -1,0 +1,79 @@
+//! What has passed on a link so far, and since when nothing has.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Counts that the relay keeps and others read.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    packets: AtomicU64,
+}
+
+impl Meter {
+    pub(super) fn add_packets(&self, count: u64) {
+        self.packets.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(super) fn packets(&self) -> u64 {
+        self.packets.load(Ordering::Relaxed)
+    }
+}
+
+/// Decides when a link is idle: no packet but our own registrations for a given time. Sans IO.
+#[derive(Debug)]
+pub struct IdleClock {
+    limit: Duration,
+    others: u64,
+    since: Instant,
+}
+
+impl IdleClock {
+    /// Starts counting now.
+    #[must_use]
+    pub fn new(limit: Duration, now: Instant) -> Self {
+        Self { limit, others: 0, since: now }
+    }
+
+    /// Takes in the packets that have passed on the link, and how many of them were our own doing.
+    pub fn handle_packets(&mut self, passed: u64, own: u64, now: Instant) {
+        let others = passed.saturating_sub(own);
+        if others > self.others {
+            self.others = others;
+            self.since = now;
+        }
+    }
+
+    /// When the link will have been idle for long enough, if nothing passes until then.
+    #[must_use]
+    pub fn deadline(&self) -> (Instant, &'static str) {
+        (self.since + self.limit, "the link to have been idle long enough")
+    }
+
+    /// Whether it has been idle for long enough.
+    #[must_use]
+    pub fn expired(&self, now: Instant) -> bool {
+        now >= self.deadline().0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_registrations_do_not_keep_the_link_up() {
+        let start = crate::clock::now();
+        let mut clock = IdleClock::new(Duration::from_secs(60), start);
+        clock.handle_packets(2, 2, start + Duration::from_secs(50));
+        assert!(clock.expired(start + Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn a_packet_of_somebody_elses_starts_the_clock_again() {
+        let start = crate::clock::now();
+        let mut clock = IdleClock::new(Duration::from_secs(60), start);
+        clock.handle_packets(3, 2, start + Duration::from_secs(50));
+        assert!(!clock.expired(start + Duration::from_secs(109)));
+        assert!(clock.expired(start + Duration::from_secs(110)));
+    }
+}
