@@ -1,0 +1,194 @@
+//! One line of the provider: waits for a ring, answers, lends, serves, takes back.
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hayes::driver::{Driver, DriverError, Online};
+use hayes::line::LineSettings;
+use hayes::modem::{Event as ModemEvent, Outcome};
+use tokio::io::AsyncWriteExt;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::pool::Pool;
+use super::{Event, Settings};
+use crate::exit::Failure;
+use crate::link::{Link, LinkEnd, LinkEvent, Side, line_failure};
+use crate::report::Report;
+
+/// How long to wait before a lost line is tried again, at first and at most.
+const REOPEN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// How long the words to a caller who gets no address may take to go out.
+const SAY_WITHIN: Duration = Duration::from_secs(5);
+/// What such a caller is told before the line is hung up; a person with a terminal program reads it too.
+const NO_ADDRESS_FREE: &[u8] = b"\r\nringup: no address is free, call again later\r\n";
+
+/// A line that is ready to answer.
+pub(super) struct Line {
+    settings: Arc<Settings>,
+    port: LineSettings,
+    modem: hayes::modem::Settings,
+    pool: Arc<Mutex<Pool>>,
+    report: Report,
+    name: String,
+    driver: Option<Driver>,
+}
+
+impl Line {
+    /// Opens the line and sets its modem up.
+    pub(super) async fn open(
+        port: LineSettings,
+        modem: hayes::modem::Settings,
+        settings: Arc<Settings>,
+        pool: Arc<Mutex<Pool>>,
+        report: Report,
+    ) -> Result<Self, Failure> {
+        let name = port.port.display().to_string();
+        let mut line = Self { settings, port, modem, pool, report, name, driver: None };
+        line.driver = Some(line.ready().await.map_err(|error| line_failure(&error))?);
+        Ok(line)
+    }
+
+    /// Answers calls until told to stop.
+    pub(super) async fn serve(mut self, shutdown: CancellationToken) {
+        let mut pause = REOPEN.0;
+        while !shutdown.is_cancelled() {
+            let Some(driver) = self.driver.take() else {
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = shutdown.cancelled() => return,
+                }
+                pause = (pause * 2).min(REOPEN.1);
+                match self.ready().await {
+                    Ok(driver) => self.driver = Some(driver),
+                    Err(error) => tracing::warn!(line = %self.name, %error, "the line is not to be had"),
+                }
+                continue;
+            };
+            pause = REOPEN.0;
+            match self.take_call(driver, &shutdown).await {
+                Ok(driver) => self.driver = driver,
+                Err(error) => tracing::warn!(line = %self.name, %error, "the line was lost"),
+            }
+        }
+    }
+
+    async fn ready(&self) -> Result<Driver, DriverError> {
+        let mut driver = Driver::open(&self.port, self.modem.clone())?;
+        driver.lock()?;
+        driver.initialise().await?;
+        Ok(driver)
+    }
+
+    /// Waits for one call and serves it; gives the modem back, ready for the next.
+    async fn take_call(&self, mut driver: Driver, shutdown: &CancellationToken) -> Result<Option<Driver>, DriverError> {
+        loop {
+            let event = tokio::select! {
+                event = driver.next_event() => event?,
+                () = shutdown.cancelled() => return Ok(None),
+            };
+            if matches!(event, ModemEvent::Ring(_)) {
+                break;
+            }
+        }
+        self.report.say(&Event::Answering { line: self.name.clone() });
+        let outcome = tokio::select! {
+            outcome = driver.answer() => outcome?,
+            () = shutdown.cancelled() => return Ok(None),
+        };
+        let Outcome::Connected(connect) = outcome else {
+            tracing::info!(line = %self.name, ?outcome, "the caller was gone");
+            driver.initialise().await?;
+            return Ok(Some(driver));
+        };
+        tracing::info!(line = %self.name, connect = connect.text, "answered");
+        let online = driver.into_online();
+        let driver = match self.lend() {
+            Some(lent) => {
+                let (end, driver) = self.serve_call(online, lent, shutdown).await;
+                self.take_back(lent);
+                tracing::info!(line = %self.name, cause = %end, "call over");
+                self.report.say(&Event::Ended { line: self.name.clone(), address: lent, cause: end.to_string() });
+                driver
+            }
+            None => {
+                tracing::warn!(line = %self.name, "no address is free");
+                self.report.say(&Event::Full { line: self.name.clone() });
+                Some(turn_away(online).await)
+            }
+        };
+        let Some(mut driver) = driver else { return Ok(None) };
+        driver.hang_up().await?;
+        driver.initialise().await?;
+        Ok(Some(driver))
+    }
+
+    async fn serve_call(
+        &self,
+        online: Online,
+        lent: Ipv4Addr,
+        shutdown: &CancellationToken,
+    ) -> (LinkEnd, Option<Driver>) {
+        let side = Side::Provider { name: self.settings.name.clone(), local: self.settings.local, lent };
+        let mut link = match Link::start(online, &side, &self.settings.runtime) {
+            Ok(link) => link,
+            Err((online, end)) => return (end, Some(online.into_driver())),
+        };
+        let up = tokio::select! {
+            up = link.come_up(Instant::now() + self.settings.link_within) => up,
+            () = shutdown.cancelled() => Err(LinkEnd::Stopped),
+        };
+        let cause = match up {
+            Ok(up) => {
+                tracing::info!(line = %self.name, peer = up.peer.as_deref().unwrap_or_default(), "caller online");
+                self.report.say(&Event::Up { line: self.name.clone(), address: lent, peer: up.peer });
+                tokio::select! {
+                    end = ended(&mut link) => end,
+                    () = shutdown.cancelled() => LinkEnd::Stopped,
+                }
+            }
+            Err(end) => end,
+        };
+        let (_end, driver) = link.close().await;
+        (cause, driver)
+    }
+
+    fn lend(&self) -> Option<Ipv4Addr> {
+        let lent = self.pool().lend(&self.name, crate::clock::unix_seconds());
+        lent.unwrap_or_else(|error| {
+            tracing::error!(line = %self.name, %error, "nothing can be lent");
+            None
+        })
+    }
+
+    fn take_back(&self, lent: Ipv4Addr) {
+        if let Err(error) = self.pool().take_back(lent, crate::clock::unix_seconds()) {
+            tracing::error!(line = %self.name, %error, "an address could not be taken back");
+        }
+    }
+
+    fn pool(&self) -> std::sync::MutexGuard<'_, Pool> {
+        // Every change of the pool is one transaction: after a panic elsewhere it is as whole as the database.
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn ended(link: &mut Link) -> LinkEnd {
+    loop {
+        if let LinkEvent::Ended(end) = link.next().await {
+            return end;
+        }
+    }
+}
+
+async fn turn_away(mut online: Online) -> Driver {
+    let said = async {
+        online.write_all(NO_ADDRESS_FREE).await?;
+        online.flush().await
+    };
+    if !matches!(tokio::time::timeout(SAY_WITHIN, said).await, Ok(Ok(()))) {
+        tracing::debug!("the caller could not be told");
+    }
+    online.into_driver()
+}
