@@ -1,0 +1,348 @@
+//! The process that holds our own link: dials when a lessee wants it, shares it among all of them, frees the line for
+//! a wake-up call, and ends when nobody has wanted it for the linger time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hayes::driver::{Driver, DriverError};
+use hayes::line::LineSettings;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::OwnedWriteHalf;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{READY, Said, Want, line};
+use crate::exit::{Failure, Status};
+use crate::link::{self, CallFailure, Isp, Link, LinkEvent, Up, line_failure};
+
+/// How long a new keeper waits for its first lessee.
+const FIRST_LESSEE: Duration = Duration::from_secs(10);
+/// More lessees than anybody has terminals.
+const MOST_LESSEES: usize = 64;
+
+/// What a keeper works with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Its socket.
+    pub socket: PathBuf,
+    /// The modem's line.
+    pub line: LineSettings,
+    /// How to treat the modem.
+    pub modem: hayes::modem::Settings,
+    /// The provider to dial.
+    pub isp: Isp,
+    /// How long the link stays up after the last lessee.
+    pub linger: Duration,
+}
+
+/// Keeps the link until nobody wants it.
+///
+/// # Errors
+/// When the socket cannot be had.
+pub async fn run(settings: &Settings, shutdown: &CancellationToken) -> Result<(), Failure> {
+    let Some(listener) = open_socket(settings).await? else {
+        return say_ready(); // another keeper is there already
+    };
+    let (tell, told) = mpsc::channel(MOST_LESSEES);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(accept(listener, tell));
+    say_ready()?;
+    let mut keeper = Keeper {
+        settings,
+        shutdown,
+        told,
+        waiting: VecDeque::new(),
+        lessees: BTreeMap::new(),
+        link: None,
+        quit: false,
+        alone_since: Instant::now(),
+        ever: false,
+    };
+    loop {
+        keeper.keep().await;
+        keeper.lower().await;
+        // Whoever came while we hung up is served; the line is free before the socket goes.
+        if shutdown.is_cancelled() || !keeper.hear_late_comers() {
+            break;
+        }
+    }
+    match std::fs::remove_file(&settings.socket) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => tracing::warn!(%error, "the socket stays behind"),
+        Ok(()) | Err(_) => {}
+    }
+    Ok(())
+}
+
+/// What a lessee did.
+#[derive(Debug)]
+enum Told {
+    Joined(u64, OwnedWriteHalf),
+    Wants(u64, Want),
+    Left(u64),
+}
+
+struct Keeper<'run> {
+    settings: &'run Settings,
+    shutdown: &'run CancellationToken,
+    told: mpsc::Receiver<Told>,
+    /// What was wanted while we hung up.
+    waiting: VecDeque<(u64, Want)>,
+    lessees: BTreeMap<u64, OwnedWriteHalf>,
+    link: Option<(Link, Up)>,
+    quit: bool,
+    alone_since: Instant,
+    ever: bool,
+}
+
+/// What woke the keeper.
+enum Woken {
+    Told(Told),
+    LinkEnded,
+    Over,
+}
+
+impl Keeper<'_> {
+    async fn keep(&mut self) {
+        loop {
+            while let Some((lessee, want)) = self.waiting.pop_front() {
+                self.handle(Told::Wants(lessee, want)).await;
+            }
+            let deadline = self.end();
+            let woken = tokio::select! {
+                told = self.told.recv() => told.map_or(Woken::Over, Woken::Told),
+                () = link_end(&mut self.link) => Woken::LinkEnded,
+                () = sleep_until(deadline) => Woken::Over,
+                () = self.shutdown.cancelled() => Woken::Over,
+            };
+            match woken {
+                Woken::Over => return,
+                Woken::LinkEnded => {
+                    self.lower().await;
+                    self.say_all(&Said::Down).await;
+                }
+                Woken::Told(told) => self.handle(told).await,
+            }
+        }
+    }
+
+    async fn handle(&mut self, told: Told) {
+        match told {
+            Told::Wants(lessee, Want::Up) => self.raise_for(lessee).await,
+            Told::Wants(lessee, Want::Status) => {
+                let said = self.link.as_ref().map_or(Said::Down, |(_, up)| Said::Up(up.clone()));
+                self.say(lessee, &said).await;
+            }
+            Told::Wants(lessee, want @ (Want::Down | Want::Quit)) => {
+                self.quit |= want == Want::Quit;
+                self.lower_for(lessee).await;
+            }
+            other @ (Told::Joined(..) | Told::Left(_)) => self.note(other),
+        }
+    }
+
+    /// Takes in who has come by now; tells whether anybody has.
+    fn hear_late_comers(&mut self) -> bool {
+        while let Ok(told) = self.told.try_recv() {
+            match told {
+                Told::Wants(lessee, want) => self.waiting.push_back((lessee, want)),
+                other @ (Told::Joined(..) | Told::Left(_)) => self.note(other),
+            }
+        }
+        !self.lessees.is_empty()
+    }
+
+    /// When to end, if nobody comes any more.
+    fn end(&self) -> Option<Instant> {
+        if !self.lessees.is_empty() {
+            return None;
+        }
+        let patience = match (self.ever, self.quit || self.link.is_none()) {
+            (false, _) => FIRST_LESSEE,
+            (true, true) => Duration::ZERO,
+            (true, false) => self.settings.linger,
+        };
+        Some(self.alone_since + patience)
+    }
+
+    fn note(&mut self, told: Told) {
+        match told {
+            Told::Joined(lessee, writer) => {
+                self.ever = true;
+                self.quit = false;
+                self.lessees.insert(lessee, writer);
+            }
+            Told::Left(lessee) => {
+                self.lessees.remove(&lessee);
+                self.alone_since = Instant::now();
+            }
+            Told::Wants(lessee, want) => tracing::debug!(lessee, ?want, "not now"),
+        }
+    }
+
+    async fn raise_for(&mut self, lessee: u64) {
+        if let Some((_, up)) = &self.link {
+            let said = Said::Up(up.clone());
+            return self.say(lessee, &said).await;
+        }
+        self.say(lessee, &Said::Dialling).await;
+        let mut waiting = vec![lessee];
+        let raised = {
+            let raising = raise(self.settings);
+            tokio::pin!(raising);
+            loop {
+                tokio::select! {
+                    raised = &mut raising => break Some(raised),
+                    told = self.told.recv() => match told {
+                        Some(Told::Wants(another, Want::Up | Want::Status)) => waiting.push(another),
+                        Some(Told::Wants(_, Want::Quit)) => self.quit = true,
+                        Some(other) => self.note(other),
+                        None => break None,
+                    },
+                    () = self.shutdown.cancelled() => break None,
+                }
+                // Nobody wants it any more: dropping the call closes the line, and the modem hangs up.
+                if self.lessees.is_empty() || (self.quit && self.lessees.len() == 1) {
+                    break None;
+                }
+            }
+        };
+        let said = match raised {
+            Some(Ok((link, up))) => {
+                tracing::info!(interface = %up.interface, "our own link is up");
+                self.link = Some((link, up.clone()));
+                Said::Up(up)
+            }
+            Some(Err(failure)) => {
+                tracing::warn!(cause = %failure, "our own link did not come up");
+                Said::Failed(failure)
+            }
+            None => Said::Down,
+        };
+        for lessee in waiting {
+            self.say(lessee, &said).await;
+        }
+    }
+
+    async fn lower_for(&mut self, lessee: u64) {
+        let others = self.lessees.keys().any(|other| *other != lessee);
+        let said = if others && self.link.is_some() {
+            let failure = Failure::new(Status::PortBusy, "the line carries our own link, and another ringup uses it");
+            Said::Failed(failure.hint("wait until it has ended"))
+        } else {
+            self.lower().await;
+            Said::Down
+        };
+        self.say(lessee, &said).await;
+    }
+
+    async fn lower(&mut self) {
+        let Some((link, _up)) = self.link.take() else { return };
+        let (end, driver) = link.close().await;
+        tracing::info!(cause = %end, "our own link is down");
+        if let Some(mut driver) = driver
+            && let Err(error) = driver.hang_up().await
+        {
+            tracing::warn!(%error, "the line did not hang up; closing it");
+        }
+    }
+
+    async fn say(&mut self, lessee: u64, said: &Said) {
+        if let Some(writer) = self.lessees.get_mut(&lessee)
+            && writer.write_all(line(said).as_bytes()).await.is_err()
+        {
+            tracing::debug!(lessee, "gone");
+        }
+    }
+
+    async fn say_all(&mut self, said: &Said) {
+        let all: Vec<u64> = self.lessees.keys().copied().collect();
+        for lessee in all {
+            self.say(lessee, said).await;
+        }
+    }
+}
+
+async fn raise(settings: &Settings) -> Result<(Link, Up), Failure> {
+    let opened = async {
+        let mut driver = Driver::open(&settings.line, settings.modem.clone())?;
+        driver.lock()?;
+        driver.initialise().await?;
+        Ok::<Driver, DriverError>(driver)
+    };
+    let driver = opened.await.map_err(|error| line_failure(&error))?;
+    link::call(driver, &settings.isp, |step| tracing::info!(?step, "our own link"))
+        .await
+        .map_err(|(failure, _driver): (CallFailure, Option<Driver>)| Failure::from(&failure))
+}
+
+async fn link_end(link: &mut Option<(Link, Up)>) {
+    match link {
+        Some((link, _up)) => while let LinkEvent::Up(_) = link.next().await {},
+        None => std::future::pending().await,
+    }
+}
+
+/// Opens the socket, unless another keeper answers on it.
+async fn open_socket(settings: &Settings) -> Result<Option<UnixListener>, Failure> {
+    let path = &settings.socket;
+    let broken = |error: std::io::Error| Failure::new(Status::Internal, format!("{}: {error}", path.display()));
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(broken)?;
+    }
+    if UnixStream::connect(path).await.is_ok() {
+        return Ok(None);
+    }
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(broken(error)),
+        Ok(()) | Err(_) => {}
+    }
+    UnixListener::bind(path).map(Some).map_err(broken)
+}
+
+fn say_ready() -> Result<(), Failure> {
+    let mut stdout = std::io::stdout();
+    let said = writeln!(stdout, "{READY}").and_then(|()| stdout.flush());
+    said.map_err(|error| Failure::new(Status::Internal, format!("cannot say that the link's keeper is ready: {error}")))
+}
+
+async fn accept(listener: UnixListener, tell: mpsc::Sender<Told>) {
+    let mut readers = JoinSet::new();
+    let mut lessee = 0;
+    loop {
+        let Ok((stream, _address)) = listener.accept().await else { return };
+        while readers.try_join_next().is_some() {}
+        if readers.len() >= MOST_LESSEES {
+            continue;
+        }
+        lessee += 1;
+        let (reader, writer) = stream.into_split();
+        if tell.send(Told::Joined(lessee, writer)).await.is_err() {
+            return;
+        }
+        let tell = tell.clone();
+        readers.spawn(async move {
+            let mut lines = BufReader::new(reader).lines();
+            while let Ok(Some(text)) = lines.next_line().await {
+                let Ok(want) = serde_json::from_str(&text) else { break };
+                if tell.send(Told::Wants(lessee, want)).await.is_err() {
+                    return;
+                }
+            }
+            if tell.send(Told::Left(lessee)).await.is_err() {
+                tracing::debug!("the keeper has ended");
+            }
+        });
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,220 @@
+//! Our own link to the Internet, for a machine that has none but its modem.
+//!
+//! A process of its own, the [`keeper`], holds the link, so that several `ringup connect` share one call and the link
+//! may outlast the one that asked for it. Each of them is a lessee for as long as its connection to the keeper's
+//! socket stands; when the last is gone, and the linger time with it, the keeper hangs up and ends.
+
+pub mod keeper;
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+
+use crate::exit::{Failure, Status};
+use crate::link::Up;
+
+/// How long a keeper may take to open its socket.
+const START_WITHIN: Duration = Duration::from_secs(10);
+/// How long a keeper may take to hang up and end when it is told to quit.
+const QUIT_WITHIN: Duration = Duration::from_secs(10);
+/// How many keepers may end under one lessee before it gives up.
+const KEEPERS: u32 = 3;
+/// The word on a keeper's standard output once its socket is open.
+const READY: &str = "ready";
+
+/// What a lessee wants of the keeper: one JSON object a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "want")]
+enum Want {
+    /// To know whether there is a link; answered by `Up` or `Down` once that is certain.
+    Status,
+    /// The link up; answered by `Up` or `Failed`.
+    Up,
+    /// The line free; answered by `Down`, or `Failed` when others use the link.
+    Down,
+    /// As `Down`, and no linger time.
+    Quit,
+}
+
+/// What the keeper says: one JSON object a line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+enum Said {
+    /// The provider is being dialled.
+    Dialling,
+    /// The link is up.
+    Up(Up),
+    /// There is no link, and the line is free.
+    Down,
+    /// What was wanted could not be done.
+    Failed(Failure),
+}
+
+/// How to find the keeper, and how to start it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The keeper's socket.
+    pub socket: PathBuf,
+    /// Where a keeper that we start writes its log.
+    pub log: PathBuf,
+    /// The configuration that it is started with.
+    pub config: PathBuf,
+}
+
+/// A lessee's end.
+#[derive(Debug)]
+pub struct OwnLink {
+    settings: Settings,
+    keeper: Option<BufReader<UnixStream>>,
+}
+
+impl OwnLink {
+    /// Nothing is connected or started yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, keeper: None }
+    }
+
+    /// Becomes a lessee if a keeper is there, so that its link does not end under us.
+    pub async fn join(&mut self) {
+        if self.keeper.is_some() || !self.connect().await {
+            return;
+        }
+        // A keeper that is just hanging up answers when it has: what there is then, we hold.
+        if self.say(Want::Status).await.is_ok() {
+            while matches!(self.hear().await, Ok(Said::Dialling)) {}
+        }
+    }
+
+    /// Has the link up, by a keeper that is there or a new one; `dialling` is called if that takes a call.
+    ///
+    /// # Errors
+    /// With what stood in the way: port, modem, call or PPP.
+    pub async fn bring_up(&mut self, mut dialling: impl FnMut()) -> Result<Up, Failure> {
+        for _try in 0..KEEPERS {
+            if self.keeper.is_none() && !self.connect().await {
+                self.start_keeper().await?;
+                self.connect().await;
+            }
+            if self.say(Want::Up).await.is_err() {
+                continue;
+            }
+            loop {
+                match self.hear().await {
+                    Ok(Said::Up(up)) => return Ok(up),
+                    Ok(Said::Failed(failure)) => return Err(failure),
+                    Ok(Said::Dialling) => dialling(),
+                    Ok(Said::Down) => {}
+                    // It ended at this very moment, and its line is free again: the next keeper has it.
+                    Err(_gone) => break,
+                }
+            }
+        }
+        Err(gone())
+    }
+
+    /// Has the line free, if a keeper holds it; tells whether one did.
+    ///
+    /// # Errors
+    /// When others use the link.
+    pub async fn free_line(&mut self) -> Result<bool, Failure> {
+        self.join().await;
+        if self.keeper.is_none() || self.say(Want::Down).await.is_err() {
+            return Ok(false);
+        }
+        loop {
+            match self.hear().await {
+                Ok(Said::Failed(failure)) => return Err(failure),
+                Ok(Said::Up(_) | Said::Dialling) => {}
+                // A keeper that is gone has left the line.
+                Ok(Said::Down) | Err(_) => return Ok(true),
+            }
+        }
+    }
+
+    /// Has the link down at once unless others use it, and leaves.
+    pub async fn quit(&mut self) {
+        if self.keeper.is_none() || self.say(Want::Quit).await.is_err() {
+            return;
+        }
+        let ended = async { while self.hear().await.is_ok() {} };
+        if tokio::time::timeout(QUIT_WITHIN, ended).await.is_err() {
+            tracing::debug!("the keeper takes its time to quit");
+        }
+        self.keeper = None;
+    }
+
+    /// Connects to a keeper's socket; tells whether there is one.
+    async fn connect(&mut self) -> bool {
+        self.keeper = UnixStream::connect(&self.settings.socket).await.ok().map(BufReader::new);
+        self.keeper.is_some()
+    }
+
+    async fn start_keeper(&self) -> Result<(), Failure> {
+        let broken =
+            |error: std::io::Error| Failure::new(Status::Internal, format!("cannot start our own link: {error}"));
+        if let Some(folder) = self.settings.log.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| {
+                broken(error).hint(format!("{} must be writable: runtime-directory", folder.display()))
+            })?;
+        }
+        let log = std::fs::File::create(&self.settings.log).map_err(broken)?;
+        // Of a process group of its own, and with no stream of ours but the one it says "ready" on: whoever waits for
+        // the end of our output need not wait for the link's.
+        let mut child = tokio::process::Command::new(std::env::current_exe().map_err(broken)?)
+            .arg("--config")
+            .arg(&self.settings.config)
+            .arg("own-link")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .process_group(0)
+            .spawn()
+            .map_err(broken)?;
+        let mut said = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            let mut stdout = BufReader::new(stdout);
+            let heard = stdout.read_line(&mut said);
+            tokio::time::timeout(START_WITHIN, heard).await.unwrap_or(Ok(0)).map_err(broken)?;
+        }
+        if said.trim() == READY {
+            return Ok(());
+        }
+        let log = std::fs::read_to_string(&self.settings.log).unwrap_or_default();
+        let last = log.lines().last().unwrap_or("it said nothing");
+        Err(Failure::new(Status::Internal, format!("our own link's keeper did not start: {last}")))
+    }
+
+    async fn say(&mut self, want: Want) -> Result<(), Failure> {
+        let Some(keeper) = self.keeper.as_mut() else { return Err(gone()) };
+        let said = keeper.get_mut().write_all(line(&want).as_bytes()).await;
+        said.map_err(|_broken| {
+            self.keeper = None;
+            gone()
+        })
+    }
+
+    async fn hear(&mut self) -> Result<Said, Failure> {
+        let Some(keeper) = self.keeper.as_mut() else { return Err(gone()) };
+        let mut line = String::new();
+        match keeper.read_line(&mut line).await {
+            Ok(length) if length > 0 => serde_json::from_str(&line).map_err(|_garbled| gone()),
+            Ok(_) | Err(_) => {
+                self.keeper = None;
+                Err(gone())
+            }
+        }
+    }
+}
+
+fn gone() -> Failure {
+    Failure::new(Status::NoLink, "our own link's keeper is gone").hint("its log is own-link.log in runtime-directory")
+}
+
+fn line<T: Serialize>(message: &T) -> String {
+    serde_json::to_string(message).map(|text| text + "\n").unwrap_or_default()
+}
