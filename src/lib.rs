@@ -1,6 +1,26 @@
 //! ringup: telephones a machine that has no fixed address, has it come online, and connects to it.
+//!
+//! A folder a role: [`connect`], [`listen`], [`directory`], [`provide`], [`watch`], [`exchange`], [`demo`]. They do not
+//! import one another; what they share lies below them: [`record`] (the nouns), [`dns`] (a record on the wire) and
+//! [`link`] (PPP over a call). `docs/map.md` has the walks through them.
 
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod connect;
+pub mod demo;
 pub mod directory;
 pub mod dns;
+pub mod exchange;
+pub mod exit;
+mod failures;
+pub mod link;
+pub mod listen;
+pub mod logs;
+pub mod provide;
 pub mod record;
+pub mod report;
+pub mod roles;
 pub mod secret;
+pub mod shutdown;
+pub mod watch;

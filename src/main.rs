@@ -1,3 +1,35 @@
 //! The `ringup` command.
 
-fn main() {}
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use ringup::cli::Cli;
+use ringup::{logs, roles};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logs::start(cli.verbose);
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "cannot start");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(roles::run(&cli)) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            let mut told = format!("ringup: {failure}\n");
+            if let Some(hint) = &failure.hint {
+                told.push_str("hint: ");
+                told.push_str(hint);
+                told.push('\n');
+            }
+            if let Err(error) = std::io::stderr().write_all(told.as_bytes()) {
+                tracing::debug!(%error, "nobody reads");
+            }
+            ExitCode::from(failure.status.code())
+        }
+    }
+}

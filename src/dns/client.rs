@@ -317,7 +317,7 @@ fn outcome(rcode: Rcode) -> Result<(), UpdateError> {
 }
 
 const FIRST_POLL: Duration = Duration::from_millis(250);
-const LAST_POLL: Duration = Duration::from_secs(2);
+const LAST_POLL: Duration = Duration::from_millis(500);
 /// The longest one question of a wait is repeated before the wait asks anew.
 const LONGEST_ASK: Duration = Duration::from_secs(3);
 

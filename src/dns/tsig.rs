@@ -264,7 +264,7 @@ pub fn take_off(bytes: &[u8]) -> Result<Option<Signed>, Malformed> {
             mac: Mac(data.mac_slice().to_vec()),
             original_id: data.original_id(),
             error: data.error().to_int(),
-            other: data.other().as_ref().into(),
+            other: AsRef::<[u8]>::as_ref(data.other()).into(),
         };
         let mut unsigned = bytes.get(..start).ok_or(Malformed)?.to_vec();
         let mut header = message.header_section();

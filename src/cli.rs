@@ -1,0 +1,123 @@
+//! The command line.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::DEFAULT_PATH;
+
+/// Telephones a machine that has no fixed address, has it come online, and connects to it.
+#[derive(Debug, Parser)]
+#[command(name = "ringup", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    /// The configuration of this machine.
+    #[arg(long, short, global = true, value_name = "FILE", default_value = DEFAULT_PATH)]
+    pub config: PathBuf,
+    /// Say more in the log: -v for decisions, -vv for bytes.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Wake a host if need be, and run a command with its address.
+    ///
+    /// In the command, {} and {addr} become the address, {host} the host's name. Without a command the address is
+    /// printed.
+    Connect {
+        /// The site's name in [sites].
+        site: String,
+        /// Say nothing on the way.
+        #[arg(long, short)]
+        quiet: bool,
+        /// Tell the steps as JSON lines on standard error.
+        #[arg(long)]
+        json: bool,
+        /// The command.
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<String>,
+    },
+    /// Ring a host once, and hang up.
+    Wake {
+        /// The site's name in [sites].
+        site: String,
+    },
+    /// Ask the directory for a host's record.
+    Query {
+        /// A site's name in [sites], or a host's full name.
+        host: String,
+        /// Print it as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Wait for a call that wakes this machine, and bring it online.
+    Listen {
+        /// Tell what happens as JSON lines on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Register each new address of a broadband interface.
+    Watch {
+        /// Tell what happens as JSON lines on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Serve the directory.
+    Directory {
+        /// Tell what happens as JSON lines on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Be the PPP provider: answer calls, lend addresses.
+    Provide {
+        /// Tell what happens as JSON lines on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Be the telephone exchange: emulated modems on ttys, joined by their numbers.
+    Exchange {
+        /// Write the call log as JSON lines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check the configuration and the secrets that it names.
+    Check,
+    /// Print this machine's public key, making the private one if there is none.
+    Identity {
+        /// The private key's file.
+        file: PathBuf,
+    },
+    /// Show the whole road on one machine, on real PPP links and an emulated telephone network.
+    Demo,
+    /// Called by pppd's ip-up hook.
+    #[command(hide = true)]
+    IpUp(Hook),
+    /// Called by pppd's ip-down hook.
+    #[command(hide = true)]
+    IpDown(Hook),
+    /// Holds our own link for `ringup connect`.
+    #[command(hide = true)]
+    OwnLink,
+}
+
+/// pppd's arguments to its hooks (pppd(8), SCRIPTS).
+#[derive(Debug, clap::Args)]
+pub struct Hook {
+    /// The interface's name.
+    pub interface: String,
+    /// The tty, empty when pppd was handed an open line.
+    pub tty: String,
+    /// The tty's rate.
+    pub speed: String,
+    /// Our address.
+    pub local: IpAddr,
+    /// The other side's address.
+    pub remote: IpAddr,
+    /// pppd's ipparam option.
+    pub ipparam: Option<String>,
+}

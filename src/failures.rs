@@ -1,0 +1,65 @@
+//! The one map from the rooms' typed errors to exit statuses and advice.
+
+use crate::directory::DirectoryError;
+use crate::dns::{QueryError, RegisterError, UpdateError};
+use crate::exit::{Failure, Status};
+
+impl From<&QueryError> for Failure {
+    fn from(error: &QueryError) -> Self {
+        match error {
+            QueryError::Unreachable { .. } => {
+                Self::caused(Status::DirectoryUnreachable, error).hint("check directory-servers, and the way to them")
+            }
+            QueryError::Refused(_) | QueryError::Garbled => Self::caused(Status::DirectoryRefused, error),
+        }
+    }
+}
+
+impl From<&UpdateError> for Failure {
+    fn from(error: &UpdateError) -> Self {
+        match error {
+            UpdateError::Unreachable { .. } => {
+                Self::caused(Status::DirectoryUnreachable, error).hint("check directory-servers, and the way to them")
+            }
+            UpdateError::BadKey | UpdateError::BadSig => {
+                Self::caused(Status::Secret, error).hint("compare [host.tsig] here with [[directory.key]] there")
+            }
+            UpdateError::BadTime { .. }
+            | UpdateError::Refused
+            | UpdateError::NotAuth
+            | UpdateError::NotZone
+            | UpdateError::Stale
+            | UpdateError::Failed
+            | UpdateError::Rejected(_) => Self::caused(Status::DirectoryRefused, error),
+        }
+    }
+}
+
+impl From<&RegisterError> for Failure {
+    fn from(error: &RegisterError) -> Self {
+        match error {
+            RegisterError::Update(error) => Self::from(error),
+            RegisterError::Query(error) => Self::from(error),
+            RegisterError::Foreign => Self::caused(Status::WrongIdentity, error)
+                .hint("is another machine using this name, or was the identity's file replaced?"),
+            RegisterError::Seq(_) | RegisterError::Record(_) | RegisterError::Stopped => {
+                Self::caused(Status::Internal, error)
+            }
+        }
+    }
+}
+
+impl From<&DirectoryError> for Failure {
+    fn from(error: &DirectoryError) -> Self {
+        match error {
+            DirectoryError::NoListen | DirectoryError::HostOutsideZone { .. } | DirectoryError::DoubleKey { .. } => {
+                Self::caused(Status::Configuration, error)
+            }
+            DirectoryError::Bind { .. } => Self::caused(Status::Internal, error)
+                .hint("does another name server have the port? does this user lack CAP_NET_BIND_SERVICE?"),
+            DirectoryError::Store(_) | DirectoryError::Thread { .. } | DirectoryError::EndedEarly { .. } => {
+                Self::caused(Status::Internal, error)
+            }
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Each subcommand, from its configuration to its room.
+
+use std::io::Write;
+use std::net::IpAddr;
+use std::path::Path;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{Cli, Command, Hook};
+use crate::config::Config;
+use crate::connect::{self, Progress, command};
+use crate::dns::Resolver;
+use crate::exit::{Failure, Status};
+use crate::link::Up;
+use crate::link::hook::{self, HookEvent};
+use crate::record::{HostName, Identity, Reachability, SignedRecord};
+use crate::report::Report;
+use crate::{demo, directory, exchange, listen, provide, shutdown, watch};
+
+/// How long `ringup query` waits for an answer.
+const QUERY_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Runs what the command line asks for; gives the exit status where it is not a failure of ours.
+///
+/// # Errors
+/// With the one cause.
+pub async fn run(cli: &Cli) -> Result<u8, Failure> {
+    let mut signals = JoinSet::new();
+    let stop = shutdown::on_signals(&mut signals).map_err(|error| Failure::caused(Status::Internal, &error))?;
+    let config = || Config::load(&cli.config);
+    match &cli.command {
+        Command::Connect { site, quiet, json, command } => {
+            return connect(&config()?, site, &Progress::new(*quiet, *json), command, &stop).await;
+        }
+        Command::Wake { site } => wake(&config()?, site, &stop).await?,
+        Command::Query { host, json } => query(&config()?, host, *json).await?,
+        Command::Listen { json } => {
+            let config = config()?;
+            let home = config.listen()?;
+            let mut registrar = config.registrar(home.account)?;
+            listen::run(&home.listen, &mut registrar, report(*json), &stop).await?;
+        }
+        Command::Watch { json } => {
+            let config = config()?;
+            let (settings, account) = config.watch()?;
+            let mut registrar = config.registrar(account)?;
+            watch::run(&settings, &mut registrar, report(*json), &stop).await?;
+        }
+        Command::Directory { json } => {
+            let settings = config()?.directory()?;
+            let report = report(*json);
+            let ready = |addresses: &[std::net::SocketAddr]| {
+                report.say(&serde_json::json!({ "event": "ready", "addresses": addresses }));
+            };
+            directory::run(settings, stop, ready).await.map_err(|error| Failure::from(&error))?;
+        }
+        Command::Provide { json } => provide::run(config()?.provide()?, report(*json), &stop).await?,
+        Command::Exchange { json } => exchange::run(config()?.exchange()?, *json, &stop).await?,
+        Command::Check => {
+            let config = config()?;
+            let roles = config.check()?;
+            print(&format!("{}: good for {}", config.path().display(), roles.join(", ")))?;
+        }
+        Command::Identity { file } => print(&identity(file)?)?,
+        Command::Demo => return demo::run(&stop).await,
+        Command::IpUp(hook) => post(hook, |hook| {
+            HookEvent::Up(Up {
+                interface: hook.interface.clone(),
+                local: hook.local,
+                remote: hook.remote,
+                peer: std::env::var("PEERNAME").ok(),
+            })
+        })?,
+        Command::IpDown(hook) => post(hook, |hook| HookEvent::Down { interface: hook.interface.clone() })?,
+        Command::OwnLink => connect::own_link::keeper::run(&config()?.keeper()?, &stop).await?,
+    }
+    Ok(0)
+}
+
+async fn connect(
+    config: &Config,
+    site: &str,
+    progress: &Progress,
+    command: &[String],
+    stop: &CancellationToken,
+) -> Result<u8, Failure> {
+    let settings = config.connect(site)?.ok_or_else(|| unknown_site(config, site))?;
+    let reached = connect::reach(&settings, progress, stop).await?;
+    let address = best_address(&reached.record)?;
+    if command.is_empty() {
+        print(&address.to_string())?;
+        return Ok(0);
+    }
+    let command = command::filled_in(command, address, &settings.plan.host);
+    let ended = tokio::select! {
+        ended = command::run(&command) => ended,
+        () = stop.cancelled() => Err(Failure::new(Status::Interrupted, "interrupted")),
+    };
+    if ended.is_err()
+        && let Some(mut own_link) = reached.own_link
+    {
+        own_link.quit().await;
+    }
+    ended
+}
+
+/// The first address that can be reached from anywhere, else the first.
+fn best_address(signed: &SignedRecord) -> Result<IpAddr, Failure> {
+    let addresses = signed.record().addresses();
+    let public = addresses.iter().find(|address| Reachability::of(**address) == Reachability::Public);
+    public.or_else(|| addresses.first()).copied().ok_or_else(|| {
+        Failure::new(
+            Status::NotRegistered,
+            format!("{} is online, but its record has no address", signed.record().host()),
+        )
+    })
+}
+
+async fn wake(config: &Config, site: &str, stop: &CancellationToken) -> Result<(), Failure> {
+    if !config.file().sites.contains_key(site) {
+        return Err(unknown_site(config, site));
+    }
+    let call =
+        config.call(site)?.ok_or_else(|| Failure::new(Status::Asleep, format!("{site} has no number to ring")))?;
+    connect::ring(&call, stop).await?;
+    print(&format!("rang {site}"))
+}
+
+async fn query(config: &Config, host: &str, json: bool) -> Result<(), Failure> {
+    let site = config.file().sites.get(host);
+    let name = site.map_or(host, |site| site.host.as_str());
+    let name: HostName = name.parse().map_err(|error| {
+        Failure::new(
+            Status::UnknownSite,
+            format!("{host} is no site of {}, and no host's name: {error}", config.path().display()),
+        )
+    })?;
+    let deadline = tokio::time::Instant::now() + QUERY_WITHIN;
+    let answer =
+        Resolver::new(config.servers()?).query(&name, deadline).await.map_err(|error| Failure::from(&error))?;
+    let signed = connect::known(answer, &name)?;
+    let Some(signed) = signed else {
+        return Err(Failure::new(Status::NotRegistered, format!("{name} has never registered")));
+    };
+    if let Some(site) = site {
+        let pinned = site
+            .identity
+            .parse()
+            .map_err(|error| Failure::new(Status::Configuration, format!("sites.{host}.identity: {error}")))?;
+        signed.verify(&pinned).map_err(|error| Failure::caused(Status::WrongIdentity, &error))?;
+    }
+    let record = signed.record();
+    if json {
+        return print(
+            &serde_json::json!({
+                "host": record.host().to_string(),
+                "state": record.state().as_str(),
+                "seq": record.seq().number(),
+                "addresses": record.addresses(),
+                "reachability": record.reachability().as_str(),
+                "issued": record.issued(),
+                "lease": record.lease(),
+                "identity": signed.key().to_string(),
+            })
+            .to_string(),
+        );
+    }
+    let addresses: Vec<String> = record.addresses().iter().map(IpAddr::to_string).collect();
+    let place = if addresses.is_empty() { String::new() } else { format!(" at {}", addresses.join(", ")) };
+    print(&format!(
+        "{} is {}{place} (record {}, {})",
+        record.host(),
+        record.state().as_str(),
+        record.seq(),
+        signed.key()
+    ))
+}
+
+fn identity(file: &Path) -> Result<String, Failure> {
+    let identity = if file.exists() { Identity::load(file) } else { Identity::create(file) };
+    let identity = identity.map_err(|error| Failure::caused(Status::Secret, &error))?;
+    Ok(identity.public_key().to_string())
+}
+
+fn post(hook: &Hook, event: impl FnOnce(&Hook) -> HookEvent) -> Result<(), Failure> {
+    let socket = std::env::var_os(hook::SOCKET_VARIABLE).ok_or_else(|| {
+        let variable = hook::SOCKET_VARIABLE;
+        Failure::new(Status::Missing, format!("{variable} is not set: this link belongs to no ringup"))
+    })?;
+    hook::post(Path::new(&socket), &event(hook)).map_err(|error| Failure::caused(Status::Internal, &error))
+}
+
+fn unknown_site(config: &Config, site: &str) -> Failure {
+    let known: Vec<&str> = config.file().sites.keys().map(String::as_str).collect();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    Failure::new(Status::UnknownSite, format!("no site {site} in {}", config.path().display()))
+        .hint(format!("sites there: {known}"))
+}
+
+fn report(json: bool) -> Report {
+    if json { Report::Stdout } else { Report::Off }
+}
+
+fn print(line: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout();
+    let written = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+    written.map_err(|error| Failure::new(Status::Internal, format!("cannot write: {error}")))
+}
