@@ -1,0 +1,31 @@
+# make demo   the whole road, live: builds, and runs it on real PPP links
+# make test   every test there is
+# make bench  every figure that README and docs claim
+# make install PREFIX=/usr/local   the program, pppd's hooks
+#
+# Each installs what it needs from Debian first, says what it does and how long it takes, and asks nothing.
+
+SHELL := /bin/bash
+PREFIX ?= /usr/local
+
+.PHONY: demo test bench install packages
+
+demo: packages
+	@packaging/timed "build ringup" cargo build --quiet --release --locked
+	@tests/lab/run target/release/ringup demo
+
+test: packages
+	@packaging/run-tests
+
+bench: packages
+	@packaging/timed "build ringup and its benchmarks" cargo build --quiet --release --locked --bin ringup
+	@packaging/run-benches
+
+install:
+	cargo build --release --locked
+	install -D -m 0755 target/release/ringup $(DESTDIR)$(PREFIX)/bin/ringup
+	install -D -m 0755 ppp-scripts/ip-up $(DESTDIR)/etc/ppp/ip-up.d/ringup
+	install -D -m 0755 ppp-scripts/ip-down $(DESTDIR)/etc/ppp/ip-down.d/ringup
+
+packages:
+	@packaging/install-packages
