@@ -21,7 +21,11 @@ impl Secret {
     /// When the file is missing, empty, or readable by anybody but its owner.
     pub fn read(path: &Path) -> Result<Self, SecretError> {
         let unreadable = |source| SecretError::Unreadable { path: path.to_owned(), source };
-        let mode = std::fs::metadata(path).map_err(unreadable)?.permissions().mode();
+        let metadata = std::fs::metadata(path).map_err(unreadable)?;
+        if metadata.is_dir() {
+            return Err(unreadable(std::io::ErrorKind::IsADirectory.into()));
+        }
+        let mode = metadata.permissions().mode();
         if mode & 0o077 != 0 {
             return Err(SecretError::Exposed { path: path.to_owned(), mode: mode & 0o777 });
         }

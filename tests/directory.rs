@@ -411,7 +411,7 @@ async fn a_registrar_outlasts_a_directory_that_is_away() {
     let resolver = server.resolver();
     server.stop().await;
     let refused = resolver.query(&host("home.dyn.test"), soon()).await;
-    assert!(matches!(refused, Err(QueryError::Unreachable { source: Some(_) })), "{refused:?}");
+    assert!(matches!(refused, Err(QueryError::Unreachable { source: Some(_), .. })), "{refused:?}");
     let (registered, server) =
         tokio::join!(registrar.register(addresses(&["203.0.113.9"]), soon()), Server::start(settings));
     assert_eq!(registered.unwrap().seq.number(), 2);

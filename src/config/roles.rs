@@ -11,9 +11,10 @@ use super::{Config, ConfigError};
 use crate::connect::{self, own_link};
 use crate::dns::tsig::Algorithm;
 use crate::dns::{Registrar, Resolver, TsigKey};
+use crate::exit::{Failure, Status};
 use crate::listen::doorman::{Callers, Policy};
 use crate::record::{HostName, Identity, PublicKey, SeqStore};
-use crate::secret::{Secret, SecretError};
+use crate::secret::Secret;
 use crate::{directory, exchange, link, listen, provide, watch};
 
 /// This machine's account with the directory, before its state is opened.
@@ -277,13 +278,17 @@ impl Config {
             return Err(self.wrong("host.zone", format!("{host} is not in the zone {zone}")));
         }
         let identity = Identity::load(&section.identity).map_err(|error| {
-            self.wrong("host.identity", format!("{error}; `ringup identity FILE` makes one")).about_secret()
+            let mut told = Failure::caused(Status::Secret, &error).message;
+            if !section.identity.exists() {
+                told.push_str(&format!("; make one with `ringup identity {}`", section.identity.display()));
+            }
+            self.wrong("host.identity", told).about_secret()
         })?;
         let Tsig { name, algorithm, secret } = &section.tsig;
         let key = self.tsig("host.tsig.secret", name, algorithm, secret)?;
         let lease = section.lease.duration().as_secs();
         let lease = u32::try_from(lease).ok().filter(|seconds| (LEASE.0..=LEASE.1).contains(seconds));
-        let lease = lease.ok_or_else(|| self.wrong("host.lease", "expected from \"30s\" to \"31d\""))?;
+        let lease = lease.ok_or_else(|| self.wrong("host.lease", "expected from \"30s\" to \"744h\""))?;
         Ok(Account { identity, host, zone, key, lease })
     }
 
@@ -311,13 +316,8 @@ impl Config {
     }
 
     fn secret(&self, key: &str, path: &Path) -> Result<Secret, ConfigError> {
-        Secret::read(path).map_err(|error| {
-            let text = match &error {
-                SecretError::Unreadable { source, .. } => format!("{error}: {source}"),
-                SecretError::Exposed { .. } | SecretError::Empty { .. } => error.to_string(),
-            };
-            self.wrong(key, text).about_secret()
-        })
+        Secret::read(path)
+            .map_err(|error| self.wrong(key, Failure::caused(Status::Secret, &error).message).about_secret())
     }
 
     fn section<'file, T>(&self, name: &str, section: Option<&'file T>) -> Result<&'file T, ConfigError> {
@@ -328,7 +328,7 @@ impl Config {
     where
         T::Err: std::fmt::Display,
     {
-        text.parse().map_err(|error| self.wrong(key, format!("`{text}`: {error}; expected {expected}")))
+        text.parse().map_err(|error| self.wrong(key, format!("`{text}` is not {expected}: {error}")))
     }
 
     fn all<T: FromStr>(&self, key: &str, texts: &[String], expected: &str) -> Result<Vec<T>, ConfigError>

@@ -114,7 +114,7 @@ impl Resolver {
                 return match (last, failure) {
                     (Some(answer), _) => Ok(Waited::TimedOut(answer)),
                     (None, Some(error)) => Err(error),
-                    (None, None) => Err(QueryError::Unreachable { source: None }),
+                    (None, None) => Err(self.unanswered(None)),
                 };
             }
             sleep_until(next).await;
@@ -163,13 +163,14 @@ impl Resolver {
         key: &TsigKey,
         deadline: Instant,
     ) -> Result<(), UpdateError> {
-        let id = random::message_id().map_err(|source| UpdateError::Unreachable { source: Some(source) })?;
+        let unreachable = |source| UpdateError::Unreachable { servers: self.shared.exchanger.servers(), source };
+        let id = random::message_id().map_err(|source| unreachable(Some(source)))?;
         let mut request = message::update(id, zone, signed);
         let mac = tsig::sign_request(&mut request, key, self.now());
         let judged = self.shared.exchanger.exchange(&request, deadline, |answer| judge(answer, key, &mac, self.now()));
         match judged.await {
             Ok(outcome) => outcome,
-            Err(NoAnswer { source }) => Err(UpdateError::Unreachable { source }),
+            Err(NoAnswer { source }) => Err(unreachable(source)),
         }
     }
 
@@ -180,11 +181,15 @@ impl Resolver {
         rtype: Rtype,
         deadline: Instant,
     ) -> Result<Reading, QueryError> {
-        let id = random::message_id().map_err(|source| QueryError::Unreachable { source: Some(source) })?;
+        let id = random::message_id().map_err(|source| self.unanswered(Some(source)))?;
         let request = message::query(id, owner, rtype);
         let answered =
             self.shared.exchanger.exchange(&request, deadline, |answer| Some(message::read(answer, host))).await;
-        answered.map_err(|NoAnswer { source }| QueryError::Unreachable { source })
+        answered.map_err(|NoAnswer { source }| self.unanswered(source))
+    }
+
+    fn unanswered(&self, source: Option<io::Error>) -> QueryError {
+        QueryError::Unreachable { servers: self.shared.exchanger.servers(), source }
     }
 }
 
@@ -210,8 +215,10 @@ pub enum Waited {
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     /// No server answered before the deadline, or none could be sent to.
-    #[error("the directory cannot be reached")]
+    #[error("the directory at {servers} cannot be reached")]
     Unreachable {
+        /// The addresses that were tried.
+        servers: String,
         /// The last thing the system said, if it said anything.
         source: Option<io::Error>,
     },
@@ -227,8 +234,10 @@ pub enum QueryError {
 #[derive(Debug, thiserror::Error)]
 pub enum UpdateError {
     /// No server answered before the deadline, or none could be sent to.
-    #[error("the directory cannot be reached")]
+    #[error("the directory at {servers} cannot be reached")]
     Unreachable {
+        /// The addresses that were tried.
+        servers: String,
         /// The last thing the system said, if it said anything.
         source: Option<io::Error>,
     },

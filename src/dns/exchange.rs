@@ -44,6 +44,12 @@ impl Exchanger {
         Self { servers, sent: AtomicU64::new(0), received: AtomicU64::new(0) }
     }
 
+    /// The servers' addresses, for a message.
+    pub(super) fn servers(&self) -> String {
+        let servers: Vec<String> = self.servers.iter().map(SocketAddr::to_string).collect();
+        servers.join(" or ")
+    }
+
     pub(super) fn packets(&self) -> Packets {
         Packets { sent: self.sent.load(Ordering::Relaxed), received: self.received.load(Ordering::Relaxed) }
     }

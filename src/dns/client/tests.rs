@@ -103,12 +103,12 @@ async fn no_server_at_all_is_told_at_once_with_its_cause() {
     let dead = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let resolver = Resolver::new(vec![dead.local_addr().unwrap()]);
     drop(dead);
-    let Err(QueryError::Unreachable { source: Some(source) }) = resolver.query(&host(), soon()).await else {
+    let Err(QueryError::Unreachable { source: Some(source), .. }) = resolver.query(&host(), soon()).await else {
         panic!("expected to find nobody")
     };
     assert_eq!(source.kind(), io::ErrorKind::ConnectionRefused);
     let none = Resolver::new(Vec::new()).query(&host(), soon()).await;
-    assert!(matches!(none, Err(QueryError::Unreachable { source: None })));
+    assert!(matches!(none, Err(QueryError::Unreachable { source: None, .. })));
 }
 
 #[tokio::test]
