@@ -6,9 +6,10 @@
     reason = "helpers of tests; clippy exempts only the tests themselves"
 )]
 
+mod support;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -21,39 +22,13 @@ use ringup::dns::tsig::{self, Algorithm, TsigKey};
 use ringup::dns::{QueryError, RegisterError, Registrar, Resolver, UpdateError, Waited, WallClock, message, name};
 use ringup::record::{HostName, Identity, Record, Seq, SeqStore, SignedRecord, State};
 use ringup::secret::Secret;
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::UdpSocket;
-use tokio::process::Command;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Tells a directory in a process of its own where to work.
-const FOLDER: &str = "RINGUP_TEST_FOLDER";
-
-/// A folder of a test's own, gone with the test.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("ringup-directory-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&folder).unwrap();
-        Self(folder)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0).unwrap();
-    }
-}
+use self::support::Scratch;
 
 /// A running directory.
 struct Server {
@@ -94,12 +69,15 @@ fn key(name: &str, secret: &str) -> TsigKey {
     TsigKey::new(name, Algorithm::HmacSha256, &Secret::new(secret.as_bytes().to_vec())).unwrap()
 }
 
+/// The secret of [`home_key`].
+const HOME_SECRET: &str = "aG9tZSBob21lIGhvbWUgaG9tZQ==";
+
 fn home_key() -> TsigKey {
-    key("home", "aG9tZSBob21lIGhvbWUgaG9tZQ==")
+    key("home", HOME_SECRET)
 }
 
 fn settings(folder: &Scratch) -> Settings {
-    settings_of(&folder.0, &[host("home.dyn.test")])
+    settings_of(folder.root(), &[host("home.dyn.test")])
 }
 
 fn settings_of(folder: &Path, homes: &[HostName]) -> Settings {
@@ -114,6 +92,19 @@ fn settings_of(folder: &Path, homes: &[HostName]) -> Settings {
             bind(key("away", "YXdheSBhd2F5IGF3YXkgYXdheQ=="), &[host("away.dyn.test")]),
         ],
     }
+}
+
+/// The same directory as the program's own configuration has it, with the home key alone.
+fn configuration(folder: &Scratch, homes: &[HostName]) -> PathBuf {
+    folder.secret("home.tsig", HOME_SECRET);
+    let homes: Vec<String> = homes.iter().map(|host| format!("\"{host}\"")).collect();
+    let text = format!(
+        "[directory]\nlisten = [\"127.0.0.1:0\"]\ndatabase = \"directory.db\"\nzone = \"dyn.test\"\n\
+         nameserver = \"ns.dyn.test\"\n\
+         [[directory.key]]\nname = \"home\"\nsecret = \"home.tsig\"\nhosts = [{}]\n",
+        homes.join(", ")
+    );
+    folder.write("directory.toml", &text)
 }
 
 fn many_hosts() -> Vec<HostName> {
@@ -181,7 +172,7 @@ async fn a_host_registers_is_found_withdraws_and_is_found_asleep() {
 
     let identity = Identity::generate().unwrap();
     let pinned = identity.public_key();
-    let mut registrar = registrar(server.resolver(), &folder.0, identity, home_key());
+    let mut registrar = registrar(server.resolver(), folder.root(), identity, home_key());
     let (waited, registered) = tokio::join!(
         resolver.newer_than(&home, None, soon()),
         registrar.register(addresses(&["203.0.113.9", "2001:db8::9"]), soon()),
@@ -214,20 +205,7 @@ async fn a_host_registers_is_found_withdraws_and_is_found_asleep() {
 #[tokio::test]
 async fn what_was_acknowledged_survives_kill_9() {
     let folder = Scratch::new();
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_directory_to_be_killed", "--ignored", "--nocapture"])
-        .env(FOLDER, &folder.0)
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let address: SocketAddr = loop {
-        let line = lines.next_line().await.unwrap().unwrap();
-        if let Some((_, address)) = line.split_once("answers at ") {
-            break address.parse().unwrap();
-        }
-    };
+    let (child, address) = support::directory(folder.root(), &configuration(&folder, &many_hosts())).await;
     let identity = Arc::new(Identity::generate().unwrap());
     let acknowledged = Arc::new(AtomicU64::new(0));
     let mut updates = JoinSet::new();
@@ -254,8 +232,8 @@ async fn what_was_acknowledged_survives_kill_9() {
     while acknowledged.load(Ordering::Relaxed) < 400 {
         tokio::task::yield_now().await;
     }
-    child.kill().await.unwrap();
-    let server = Server::start(settings_of(&folder.0, &many_hosts())).await;
+    child.kill().await;
+    let server = Server::start(settings_of(folder.root(), &many_hosts())).await;
     while let Some(ended) = updates.join_next().await {
         let (host, last) = ended.unwrap();
         let found = server.resolver().query(&host, soon()).await.unwrap().record;
@@ -264,15 +242,6 @@ async fn what_was_acknowledged_survives_kill_9() {
         assert!(found.is_none_or(|found| found.verify(&identity.public_key()).is_ok()));
     }
     server.stop().await;
-}
-
-#[tokio::test]
-#[ignore = "what_was_acknowledged_survives_kill_9 starts it in a process of its own, and kills that"]
-async fn a_directory_to_be_killed() {
-    let folder = PathBuf::from(std::env::var_os(FOLDER).unwrap());
-    let server = Server::start(settings_of(&folder, &many_hosts())).await;
-    println!("answers at {}", server.address);
-    std::future::pending::<()>().await;
 }
 
 #[tokio::test]
@@ -370,7 +339,7 @@ async fn a_host_whose_clock_is_wrong_registers_by_the_directorys() {
         let resolver = Resolver::with_clock(vec![server.address], clock);
         let identity_file = folder.path("identity");
         let identity = Identity::load(&identity_file).or_else(|_absent| Identity::create(&identity_file)).unwrap();
-        let mut registrar = registrar(resolver, &folder.0, identity, home_key());
+        let mut registrar = registrar(resolver, folder.root(), identity, home_key());
         registrar.register(addresses(&["203.0.113.9"]), soon()).await.unwrap_or_else(|error| panic!("{name}: {error}"));
         let issued = registrar.current().unwrap().record().issued();
         assert!(issued.abs_diff(truth.now()) <= 2, "the record, too, carries the right time");
@@ -384,7 +353,7 @@ async fn a_lost_sequence_file_is_taken_up_from_the_directory() {
     let server = Server::start(settings(&folder)).await;
     let identity_file = folder.path("identity");
     let _created = Identity::create(&identity_file).unwrap();
-    let make = || registrar(server.resolver(), &folder.0, Identity::load(&identity_file).unwrap(), home_key());
+    let make = || registrar(server.resolver(), folder.root(), Identity::load(&identity_file).unwrap(), home_key());
     let mut before = make();
     for _ in 0..3 {
         before.register(addresses(&["203.0.113.9"]), soon()).await.unwrap();
@@ -394,7 +363,7 @@ async fn a_lost_sequence_file_is_taken_up_from_the_directory() {
     std::fs::write(folder.path("seq"), "2\n").unwrap();
     let restored = make().withdraw(soon()).await.unwrap();
     assert_eq!(restored.seq.number(), 5, "an old copy of the file, too, is lifted");
-    let mut foreign = registrar(server.resolver(), &folder.0, Identity::generate().unwrap(), home_key());
+    let mut foreign = registrar(server.resolver(), folder.root(), Identity::generate().unwrap(), home_key());
     let refused = foreign.register(addresses(&["203.0.113.66"]), soon()).await;
     assert!(matches!(refused, Err(RegisterError::Update(UpdateError::Refused))), "{refused:?}");
     server.stop().await;
@@ -406,7 +375,7 @@ async fn a_registrar_outlasts_a_directory_that_is_away() {
     let mut settings = settings(&folder);
     let server = Server::start(settings.clone()).await;
     settings.listen = vec![server.address];
-    let mut registrar = registrar(server.resolver(), &folder.0, Identity::generate().unwrap(), home_key());
+    let mut registrar = registrar(server.resolver(), folder.root(), Identity::generate().unwrap(), home_key());
     registrar.register(addresses(&["203.0.113.8"]), soon()).await.unwrap();
     let resolver = server.resolver();
     server.stop().await;

@@ -18,6 +18,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// How long anything may take on a slow machine under load before a test gives up on it.
@@ -108,6 +109,8 @@ pub async fn run<S: AsRef<OsStr>>(folder: &Path, arguments: &[S]) -> Said {
 /// A daemon of the program with `--json`, and its events as they come.
 pub struct Daemon {
     child: Child,
+    /// Reads its log as it comes, so that it never waits for a reader.
+    log: JoinSet<String>,
     events: Lines<BufReader<ChildStdout>>,
     /// Every line of standard output so far.
     pub heard: Vec<String>,
@@ -119,7 +122,14 @@ impl Daemon {
         let arguments = [OsStr::new(role), OsStr::new("--json"), OsStr::new("--config"), config];
         let mut child = ringup(folder, &arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let events = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, events, heard: Vec::new() }
+        let mut stderr = child.stderr.take().unwrap();
+        let mut log = JoinSet::new();
+        log.spawn(async move {
+            let mut text = String::new();
+            let _length = stderr.read_to_string(&mut text).await.unwrap();
+            text
+        });
+        Self { child, log, events, heard: Vec::new() }
     }
 
     /// The next event.
@@ -163,11 +173,7 @@ impl Daemon {
     }
 
     async fn last_words(&mut self) -> String {
-        let mut log = String::new();
-        if let Some(mut stderr) = self.child.stderr.take() {
-            let _length = timeout(BOUND, stderr.read_to_string(&mut log)).await.unwrap().unwrap();
-        }
-        log
+        timeout(BOUND, self.log.join_next()).await.unwrap().unwrap().unwrap()
     }
 }
 
