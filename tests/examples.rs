@@ -1,5 +1,10 @@
 //! The annotated configurations under docs/examples: whole, and true about every default they state.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests; clippy exempts only the tests themselves")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_in_result,
+    clippy::unwrap_used,
+    reason = "helpers of tests; clippy exempts only the tests themselves"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -80,7 +80,7 @@ impl Hand {
         let (said, commands) = mpsc::unbounded_channel();
         let reader = std::thread::spawn(move || {
             let mut command = Vec::new();
-            for byte in screen.bytes().map_while(Result::ok) {
+            for byte in std::io::BufReader::new(screen).bytes().map_while(Result::ok) {
                 if byte != b'\r' {
                     command.push(byte);
                     continue;

@@ -2,8 +2,9 @@
 #![allow(
     dead_code,
     unreachable_pub,
-    clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::panic,
+    clippy::unwrap_used,
     reason = "each test crate uses its part; clippy exempts only the tests themselves, not their helpers"
 )]
 
