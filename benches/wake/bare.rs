@@ -28,13 +28,15 @@ const COMMON: [&str; 6] = ["nodetach", "local", "noccp", "noipv6", "logfd", "2"]
 /// ringup's own timers.
 const QUICK: [&str; 4] = ["lcp-restart", "1", "ipcp-restart", "1"];
 
-/// How pppd's timers are set.
+/// How the calling pppd comes to its line.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Timers {
-    /// As they are: 3 s until a request is sent again.
-    Default,
-    /// 1 s, as ringup sets them.
-    OneSecond,
+pub(crate) enum HandOver {
+    /// It is there first, and has chat dial (`connect`), as Debian's pon does. 3 s until a request is sent again.
+    Connector,
+    /// The same, but 1 s until a request is sent again, as ringup has it.
+    QuickConnector,
+    /// chat dials first, and pppd starts on the open line, as ringup's does, but with nobody between them.
+    Fresh,
 }
 
 /// Two pppds, and the socket on which the caller's hook reports.
@@ -72,32 +74,25 @@ impl Bare {
 
     /// One call from pppd to pppd; seconds from CONNECT, as the exchange logs it, to the caller's address, as its
     /// ip-up hook reports it.
-    pub(crate) async fn call(&mut self, world: &mut World, timers: Timers) -> Result<f64, Failure> {
+    pub(crate) async fn call(&mut self, world: &mut World, hand_over: HandOver) -> Result<f64, Failure> {
         let mark = world.heard.len();
         let lines = world.folder().join("lines");
         let [calling, answering] = LINES.map(|(name, _number)| lines.join(name));
-        let number = LINES[1].1.replace('-', "");
-        let quick: &[&str] = if timers == Timers::OneSecond { &QUICK } else { &[] };
-        // The answering side takes the call first and hands the open line to pppd, as mgetty does; the calling side has
-        // pppd do it, as Debian's pon does.
-        let mut answer = world.command(None, Path::new("sh"));
-        answer
-            .arg("-c")
-            .arg("exec 0<>\"$1\" 1>&0; shift; chat -v TIMEOUT 30 '' ATZ OK '\\c' RING ATA CONNECT '\\c' && exec pppd \"$@\"")
-            .arg("answer")
-            .arg(&answering)
-            .args(COMMON)
-            .args(quick)
-            .args(PROVIDER);
+        let quick: &[&str] = if hand_over == HandOver::QuickConnector { &QUICK } else { &[] };
+        let dial = format!("chat -v TIMEOUT 30 '' ATZ OK ATDT{} CONNECT '\\c'", LINES[1].1.replace('-', ""));
+        // The answering side takes the call first and hands the open line to pppd, as mgetty does.
+        let mut answer = on_open_line(world, "chat -v TIMEOUT 30 '' ATZ OK '\\c' RING ATA CONNECT '\\c'", &answering);
+        answer.args(COMMON).args(quick).args(PROVIDER);
         let answering = self.spawn(world, LINES[1].0, answer)?;
-        let mut call = world.command(None, Path::new("pppd"));
-        call.arg(&calling)
-            .arg("115200")
-            .args(COMMON)
-            .args(quick)
-            .args(self.subscriber(world))
-            .arg("connect")
-            .arg(format!("chat -v TIMEOUT 30 '' ATZ OK ATDT{number} CONNECT '\\c'"));
+        let mut call = match hand_over {
+            HandOver::Connector | HandOver::QuickConnector => {
+                let mut call = world.command(None, Path::new("pppd"));
+                call.arg(&calling).arg("115200").arg("connect").arg(&dial);
+                call
+            }
+            HandOver::Fresh => on_open_line(world, &dial, &calling),
+        };
+        call.args(COMMON).args(quick).args(self.subscriber(world));
         let calling = self.spawn(world, LINES[0].0, call)?;
         let up = self.up().await;
         end(calling, answering).await?;
@@ -175,12 +170,20 @@ impl Bare {
 
 const PROVIDER: [&str; 6] = ["auth", "require-chap", "nodefaultroute", "name", "provider", "10.64.0.1:10.64.0.2"];
 
+/// A dialler, and after it pppd on the line that the dialler leaves open; pppd's options are to be added.
+fn on_open_line(world: &World, dialler: &str, line: &Path) -> Command {
+    let mut command = world.command(None, Path::new("sh"));
+    let script = format!("exec 0<>\"$1\" 1>&0; shift; {dialler} && exec pppd \"$@\"");
+    command.arg("-c").arg(script).arg("call").arg(line);
+    command
+}
+
 /// Takes a link down from the caller's side, and waits for both.
 async fn end(mut calling: Child, mut answering: Child) -> Result<(), Failure> {
-    if let Some(pid) = calling.id().and_then(|pid| i32::try_from(pid).ok()) {
-        if kill(Pid::from_raw(pid), Signal::SIGTERM).is_err() {
-            // Gone already; the wait below tells.
-        }
+    let asked =
+        calling.id().and_then(|pid| i32::try_from(pid).ok()).map(|pid| kill(Pid::from_raw(pid), Signal::SIGTERM));
+    if let Some(Err(errno)) = asked {
+        return Err(broken("cannot end pppd", &errno.into()));
     }
     for child in [&mut calling, &mut answering] {
         tokio::time::timeout(PATIENCE, child.wait())

@@ -3,23 +3,26 @@
 use std::fmt;
 
 /// Wide enough for the longest phase.
-const LABEL: usize = 38;
+const LABEL: usize = 30;
 /// Wide enough for three figures below 100 s.
-const CELL: usize = 20;
+const CELL: usize = 19;
 
-/// A table of four peers.
+/// How many peers there are.
+const PEERS: usize = 5;
+
+/// A table of five peers.
 pub(crate) struct Table {
-    peers: [&'static str; 4],
+    peers: [&'static str; PEERS],
     lines: Vec<Line>,
 }
 
 enum Line {
     Heading(&'static str),
-    Row(&'static str, [Vec<f64>; 4]),
+    Row(&'static str, [Vec<f64>; PEERS]),
 }
 
 impl Table {
-    pub(crate) fn new(peers: [&'static str; 4]) -> Self {
+    pub(crate) fn new(peers: [&'static str; PEERS]) -> Self {
         Self { peers, lines: Vec::new() }
     }
 
@@ -28,8 +31,13 @@ impl Table {
     }
 
     /// Adds a phase; a peer that has no such phase has no figures.
-    pub(crate) fn row(&mut self, label: &'static str, figures: [Vec<f64>; 4]) {
+    pub(crate) fn row(&mut self, label: &'static str, figures: [Vec<f64>; PEERS]) {
         self.lines.push(Line::Row(label, figures));
+    }
+
+    /// Adds a phase that only the first peer has.
+    pub(crate) fn own_row(&mut self, label: &'static str, figures: Vec<f64>) {
+        self.row(label, [figures, vec![], vec![], vec![], vec![]]);
     }
 }
 
@@ -66,7 +74,7 @@ fn cell(figures: &[f64]) -> String {
     format!("{least:.2} {median:5.2} {greatest:5.2}")
 }
 
-pub(crate) fn median(sorted: &[f64]) -> Option<f64> {
+fn median(sorted: &[f64]) -> Option<f64> {
     let upper = *sorted.get(sorted.len() / 2)?;
     if sorted.len() % 2 == 1 {
         return Some(upper);
