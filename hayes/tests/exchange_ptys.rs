@@ -192,6 +192,23 @@ fn two_programs_call_each_other_talk_and_hang_up_by_speed_zero() {
 }
 
 #[test]
+fn a_client_that_follows_at_once_keeps_the_call_it_dials() {
+    let office = Office::open("follow");
+    for _ in 0..200 {
+        let mut alice = office.terminal("alice");
+        for command in ["ATE0\r", "ATV1\r", "AT&C1\r", "AT&D2\r"] {
+            alice.types(command);
+            alice.expect("\r\nOK\r\n");
+        }
+        // Nothing may end it but the close that follows; the tone alone takes a second.
+        alice.types("ATDT200\r");
+        let mut fds = [PollFd::new(alice.file.as_fd(), PollFlags::POLLIN)];
+        let silent = poll(&mut fds, 5_u16).unwrap() == 0;
+        assert!(silent, "the last client's hang-up ended the next client's call");
+    }
+}
+
+#[test]
 fn the_last_close_hangs_up_and_the_next_client_starts_clean() {
     let office = Office::open("close");
     let (alice, mut bob) = connected(&office);

@@ -79,6 +79,10 @@ struct Desk {
     closing: Option<Instant>,
     /// How many times the slave is open, at least.
     holders: u32,
+    /// The last of them has closed it, and nobody has opened it since.
+    left: bool,
+    /// Yet it was open when looked at.
+    seen_open: bool,
 }
 
 /// What a terminal did.
@@ -130,6 +134,8 @@ impl Switchboard {
                 stalled: false,
                 closing: None,
                 holders: 0,
+                left: false,
+                seen_open: false,
             });
         }
         Ok(Self { exchange, desks, opens })
@@ -206,12 +212,42 @@ fn poll_terminals(
     cx: &mut Context<'_>,
 ) -> Poll<Vec<(usize, Input)>> {
     let mut inputs = Vec::new();
-    while let Poll::Ready(Ok(mut guard)) = opens.poll_read_ready(cx) {
-        let Ok(events) = guard.try_io(|opens| Ok(opens.get_ref().0.read_events()?)) else { continue };
-        let events = events.unwrap_or_else(|error| {
-            tracing::warn!(%error, "opening of terminals may have been missed");
-            Vec::new()
-        });
+    for (index, desk) in desks.iter_mut().enumerate() {
+        if let Poll::Ready(()) = desk.poll_write(cx) {
+            inputs.push((index, Input::Drained));
+        }
+        if let Poll::Ready(input) = desk.poll_read(exchange.room(desk.line), cx) {
+            inputs.push((index, input));
+        }
+    }
+    // Looked at after the terminals were read, and handled before: what was read may be a new client's first command,
+    // and must not reach a modem that still serves the one before.
+    let mut all = Vec::new();
+    poll_opens(desks, opens, cx, &mut all);
+    all.append(&mut inputs);
+    if all.is_empty() { Poll::Pending } else { Poll::Ready(all) }
+}
+
+/// Takes in which terminals were opened and closed. The kernel is asked each time, for the runtime passes its word on
+/// only when this task waits, while a terminal once found readable is read without waiting.
+fn poll_opens(desks: &mut [Desk], opens: &AsyncFd<Opens>, cx: &mut Context<'_>, inputs: &mut Vec<(usize, Input)>) {
+    let mut looked = false;
+    loop {
+        let events = match opens.get_ref().0.read_events() {
+            Ok(events) => events,
+            Err(Errno::EAGAIN) if !looked && desks.iter_mut().fold(false, |seen, desk| desk.look() || seen) => {
+                looked = true;
+                continue;
+            }
+            Err(Errno::EAGAIN) => {
+                desks.iter_mut().for_each(Desk::correct_holders);
+                let Poll::Ready(Ok(mut guard)) = opens.poll_read_ready(cx) else { return };
+                guard.clear_ready();
+                continue;
+            }
+            Err(error) => return tracing::warn!(%error, "opening of terminals may have been missed"),
+        };
+        looked = false;
         let overflow = events.iter().any(|event| event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW));
         for (index, desk) in desks.iter_mut().enumerate() {
             let watch = desk.watch;
@@ -223,19 +259,7 @@ fn poll_terminals(
                 inputs.push((index, Input::Closed));
             }
         }
-        if events.is_empty() {
-            break;
-        }
     }
-    for (index, desk) in desks.iter_mut().enumerate() {
-        if let Poll::Ready(()) = desk.poll_write(cx) {
-            inputs.push((index, Input::Drained));
-        }
-        if let Poll::Ready(input) = desk.poll_read(exchange.room(desk.line), cx) {
-            inputs.push((index, input));
-        }
-    }
-    if inputs.is_empty() { Poll::Pending } else { Poll::Ready(inputs) }
 }
 
 impl Desk {
@@ -253,6 +277,7 @@ impl Desk {
                 self.pending.clear();
                 self.set_dtr(false, exchange, now);
                 exchange.handle_flow(self.line, true, now);
+                self.left = false;
                 if !self.tty.is_open().unwrap_or(false) {
                     self.holders = 0;
                 }
@@ -273,20 +298,32 @@ impl Desk {
 
     /// Follows opens and closes; answers whether the last holder went and another came while this desk was served.
     fn count_holders(&mut self, events: impl Iterator<Item = AddWatchFlags>) -> bool {
-        let (mut left, mut came_back) = (false, false);
+        let mut came_back = false;
         for mask in events {
             if mask.contains(AddWatchFlags::IN_OPEN) {
-                came_back |= left && self.holders == 0;
+                came_back |= self.left;
+                self.left = false;
                 self.holders = self.holders.saturating_add(1);
             } else if mask.intersects(AddWatchFlags::IN_CLOSE) {
                 self.holders = self.holders.saturating_sub(1);
-                left |= self.holders == 0;
+                self.left = self.holders == 0;
             }
         }
-        if self.holders == 0 && self.tty.is_open().unwrap_or(false) {
-            self.holders = 1;
-        }
         came_back && self.open.is_some()
+    }
+
+    /// Sees whether the slave is open although all its holders seem to have left.
+    fn look(&mut self) -> bool {
+        self.seen_open = self.left && self.tty.is_open().unwrap_or(false);
+        self.seen_open
+    }
+
+    /// Puts the count right, if no news has come since [`look`](Self::look) that would explain what was seen.
+    fn correct_holders(&mut self) {
+        if std::mem::take(&mut self.seen_open) && self.left {
+            self.holders = 1;
+            self.left = false;
+        }
     }
 
     /// Starts to serve the terminal if somebody has it open.
