@@ -1,6 +1,7 @@
 //! A program of the demo's: started in a machine's namespace, its events read from standard output, its log kept.
 
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -60,7 +61,7 @@ pub(super) struct Daemon {
     pub(super) name: &'static str,
     pub(super) log: PathBuf,
     child: Child,
-    _readers: JoinSet<()>,
+    readers: JoinSet<()>,
 }
 
 impl Daemon {
@@ -93,7 +94,7 @@ impl Daemon {
                 }
             });
         }
-        Ok(Self { name, log, child, _readers: readers })
+        Ok(Self { name, log, child, readers })
     }
 
     /// Sends a signal.
@@ -108,6 +109,14 @@ impl Daemon {
     /// Whether the program has ended by itself.
     pub(super) fn has_ended(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
+    /// Waits until the program has ended by itself and all it said is read; gives its exit status, 128 + n after
+    /// signal n.
+    pub(super) async fn ended(&mut self) -> io::Result<i32> {
+        let status = self.child.wait().await?;
+        while self.readers.join_next().await.is_some() {}
+        Ok(status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1))
     }
 
     /// Asks the program to end, and ends it.

@@ -223,12 +223,16 @@ fn calls_dialled(world: &World) -> usize {
 }
 
 /// A page that only this machine serves.
-fn page_of(machine: &str) -> String {
+#[must_use]
+pub fn page_of(machine: &str) -> String {
     format!("Hello from {machine}, process {} of the demo.\n", std::process::id())
 }
 
 /// Serves a machine's page on port 80 of its namespace.
-fn start_page(world: &mut World, machine: &'static str) -> Result<(), Failure> {
+///
+/// # Errors
+/// When the page cannot be written or its server not be started.
+pub fn start_page(world: &mut World, machine: &'static str) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::new(Status::Internal, format!("cannot write a page: {error}"));
     let page = page_of(machine);
     let text = format!("HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{page}", page.len());

@@ -116,6 +116,25 @@ impl World {
         }
     }
 
+    /// Waits for a program's own end, as after a signal; gives its exit status, 128 + n after signal n as shells do.
+    ///
+    /// # Errors
+    /// When it does not end, or is not one of this world's.
+    pub async fn ended(&mut self, name: &str) -> Result<i32, Failure> {
+        let Some(index) = self.daemons.iter().position(|daemon| daemon.name == name) else {
+            return Err(Failure::new(Status::Internal, format!("{name} was not started")));
+        };
+        let mut daemon = self.daemons.remove(index);
+        let Ok(status) = tokio::time::timeout(PATIENCE, daemon.ended()).await else {
+            return Err(Failure::new(Status::Internal, format!("{name} does not end")));
+        };
+        let status = status.map_err(|error| broken(&format!("cannot wait for {name}"), &error))?;
+        while let Ok(heard) = self.told.try_recv() {
+            self.note(heard);
+        }
+        Ok(status)
+    }
+
     /// A command on a machine; without one, on this.
     #[must_use]
     pub fn command(&self, machine: Option<&str>, program: &Path) -> Command {
