@@ -7,7 +7,9 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use hayes::driver::Online;
-use nix::pty::openpty;
+use nix::fcntl::{OFlag, open};
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
+use nix::sys::stat::Mode;
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::unix::pipe;
@@ -42,14 +44,20 @@ pub(super) struct Master {
 
 /// Makes a pty for pppd: our end, and the end that becomes pppd's standard input.
 pub(super) fn pty() -> io::Result<(Master, OwnedFd)> {
-    let pair = openpty(None, None)?;
-    let mut settings = tcgetattr(&pair.slave)?;
+    // Not openpty(3): no program that we start may inherit the master. A pppd that held its own would miss the hang-up
+    // when we end.
+    let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC)?;
+    grantpt(&master)?;
+    unlockpt(&master)?;
+    let slave = open(ptsname_r(&master)?.as_str(), OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC, Mode::empty())?;
+    let master = OwnedFd::from(master);
+    let mut settings = tcgetattr(&slave)?;
     cfmakeraw(&mut settings);
-    tcsetattr(&pair.slave, SetArg::TCSANOW, &settings)?;
+    tcsetattr(&slave, SetArg::TCSANOW, &settings)?;
     // A pty's master reads and writes as a pipe does; tokio's pipe ends need no more than that.
-    let from_pppd = pipe::Receiver::from_file_unchecked(File::from(pair.master.try_clone()?))?;
-    let to_pppd = pipe::Sender::from_file_unchecked(File::from(pair.master))?;
-    Ok((Master { from_pppd, to_pppd }, pair.slave))
+    let from_pppd = pipe::Receiver::from_file_unchecked(File::from(master.try_clone()?))?;
+    let to_pppd = pipe::Sender::from_file_unchecked(File::from(master))?;
+    Ok((Master { from_pppd, to_pppd }, slave))
 }
 
 /// Carries bytes until one side ends or `stop` is cancelled; gives the line back, carrier or not.
