@@ -138,8 +138,10 @@ impl Keeper<'_> {
                 self.say(lessee, &said).await;
             }
             Told::Wants(lessee, want @ (Want::Down | Want::Quit)) => {
-                self.quit |= want == Want::Quit;
                 self.lower_for(lessee).await;
+                if want == Want::Quit {
+                    drop(self.quits(lessee));
+                }
             }
             other @ (Told::Joined(..) | Told::Left(_)) => self.note(other),
         }
@@ -184,6 +186,13 @@ impl Keeper<'_> {
         }
     }
 
+    /// Lets a lessee go who wants no linger time. Its connection closes with the writer, and that is its answer.
+    fn quits(&mut self, lessee: u64) -> Option<OwnedWriteHalf> {
+        self.quit = true;
+        self.alone_since = Instant::now();
+        self.lessees.remove(&lessee)
+    }
+
     async fn raise_for(&mut self, lessee: u64) {
         if let Some((_, up)) = &self.link {
             let said = Said::Up(up.clone());
@@ -191,6 +200,8 @@ impl Keeper<'_> {
         }
         self.say(lessee, &Said::Dialling).await;
         let mut waiting = vec![lessee];
+        // Their connections close only when the call is over: then the line is free.
+        let mut leaving = Vec::new();
         let raised = {
             let raising = raise(self.settings);
             tokio::pin!(raising);
@@ -199,14 +210,14 @@ impl Keeper<'_> {
                     raised = &mut raising => break Some(raised),
                     told = self.told.recv() => match told {
                         Some(Told::Wants(another, Want::Up | Want::Status)) => waiting.push(another),
-                        Some(Told::Wants(_, Want::Quit)) => self.quit = true,
+                        Some(Told::Wants(lessee, Want::Quit)) => leaving.extend(self.quits(lessee)),
                         Some(other) => self.note(other),
                         None => break None,
                     },
                     () = self.shutdown.cancelled() => break None,
                 }
                 // Nobody wants it any more: dropping the call closes the line, and the modem hangs up.
-                if self.lessees.is_empty() || (self.quit && self.lessees.len() == 1) {
+                if self.lessees.is_empty() {
                     break None;
                 }
             }

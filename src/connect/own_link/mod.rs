@@ -36,7 +36,7 @@ enum Want {
     Up,
     /// The line free; answered by `Down`, or `Failed` when others use the link.
     Down,
-    /// As `Down`, and no linger time.
+    /// As `Down`, and no linger time; the keeper closes the connection when the line is free.
     Quit,
 }
 
