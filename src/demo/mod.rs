@@ -45,10 +45,7 @@ pub async fn run(stop: &CancellationToken) -> Result<u8, Failure> {
     }
     let program = std::env::current_exe().map_err(|error| Failure::caused(Status::Internal, &error))?;
     let teller = timeline.clone();
-    let mut world = tokio::select! {
-        world = World::build(program, TIMINGS, move |heard| teller.heard(heard)) => world?,
-        () = stop.cancelled() => return Err(interrupted()),
-    };
+    let mut world = World::build(program, TIMINGS, move |heard| teller.heard(heard), stop).await?;
     let mut show = Show { timeline: timeline.clone(), acts: Vec::new(), act_began: 0, addresses: Vec::new() };
     let played = tokio::select! {
         played = show.play(&mut world) => played,

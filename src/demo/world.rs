@@ -12,6 +12,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::daemon::{Daemon, Heard};
 use super::plan::{self, Keys, Timings};
@@ -50,11 +51,12 @@ impl World {
     /// Lays the wires, makes keys and secrets, writes each machine's configuration. Starts nothing yet.
     ///
     /// # Errors
-    /// When this is no lab, or something is missing.
+    /// When this is no lab, something is missing, or it is told to stop; nothing of it is left then.
     pub async fn build(
         program: PathBuf,
         timings: Timings,
         on_heard: impl FnMut(&Heard) + Send + 'static,
+        stop: &CancellationToken,
     ) -> Result<Self, Failure> {
         if std::env::var_os(LAB_VARIABLE).is_none() {
             let failure =
@@ -66,9 +68,13 @@ impl World {
         let (tell, told) = mpsc::unbounded_channel();
         let world =
             Self { folder, program, daemons: Vec::new(), tell, told, on_heard: Box::new(on_heard), heard: Vec::new() };
-        world.lay_wires().await?;
-        world.write_files(timings).map_err(|error| broken("cannot write the demo's files", &error))?;
-        Ok(world)
+        match world.furnish(timings, stop).await {
+            Ok(()) => Ok(world),
+            Err(failure) => {
+                world.end().await;
+                Err(failure)
+            }
+        }
     }
 
     /// Where configurations, secrets, databases and logs are.
@@ -252,7 +258,8 @@ impl World {
             daemon.end().await;
         }
         let mut batch = String::new();
-        for machine in plan::MACHINES {
+        // One that was interrupted early has not all of them.
+        for machine in plan::MACHINES.iter().filter(|machine| Path::new("/run/netns").join(machine).exists()) {
             batch.push_str(&format!("netns delete {machine}\n"));
         }
         if let Err(failure) = ip_batch(None, &batch).await {
@@ -275,9 +282,18 @@ impl World {
         }
     }
 
-    async fn lay_wires(&self) -> Result<(), Failure> {
+    async fn furnish(&self, timings: Timings, stop: &CancellationToken) -> Result<(), Failure> {
+        self.lay_wires(stop).await?;
+        self.write_files(timings).map_err(|error| broken("cannot write the demo's files", &error))
+    }
+
+    /// Stops between two commands only: one that still ran would lay wires after they were taken away.
+    async fn lay_wires(&self, stop: &CancellationToken) -> Result<(), Failure> {
         for (machine, batch) in plan::wires() {
             ip_batch(machine, &batch).await?;
+            if stop.is_cancelled() {
+                return Err(Failure::new(Status::Interrupted, "interrupted"));
+            }
         }
         for router in plan::ROUTERS {
             let mut command = self.command(Some(router), Path::new("sh"));
@@ -337,6 +353,7 @@ async fn ip_batch(machine: Option<&str>, batch: &str) -> Result<(), Failure> {
     }
     let mut child = command
         .args(["-batch", "-"])
+        .process_group(0) // Ctrl-C must not break it off half-way
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
