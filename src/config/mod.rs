@@ -46,8 +46,9 @@ impl Config {
             let line = inner.span().map(|span| line_number(&text, span.start));
             at(line, key.trim_matches('.'), inner.message().trim().to_owned())
         })?;
-        let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-        file.resolve(&folder);
+        // Absolute: pppd runs its hooks in the root directory, and they must find our socket.
+        let whole = std::path::absolute(path).map_err(|error| at(None, "", format!("cannot be placed: {error}")))?;
+        file.resolve(whole.parent().unwrap_or(Path::new("/")));
         Ok(Self { path: path.to_owned(), text, file })
     }
 
