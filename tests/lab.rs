@@ -30,6 +30,7 @@ use ringup::demo::{Heard, Timings, page_of, start_page};
 use ringup::exit::Status;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// Within this, whatever is to go must be gone: a hang-up, pppd's goodbye and the last process's end.
 const GONE_WITHIN: Duration = Duration::from_secs(10);
@@ -52,7 +53,13 @@ fn in_lab(timings: Timings, test: impl AsyncFnOnce(&mut Lab)) {
     enter();
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     runtime().block_on(async {
-        let world = World::build(program(), timings, |heard| println!("{:>10}  {}", heard.who, heard.fields)).await;
+        let world = World::build(
+            program(),
+            timings,
+            |heard| println!("{:>10}  {}", heard.who, heard.fields),
+            &CancellationToken::new(),
+        )
+        .await;
         let mut lab = Lab { world: world.unwrap() };
         lab.hurry();
         let outcome = AssertUnwindSafe(test(&mut lab)).catch_unwind().await;
@@ -149,7 +156,7 @@ impl Lab {
         self.world.run_role("client", "client", &arguments).await.unwrap()
     }
 
-    /// `ringup connect home`, in the background.
+    /// `ringup connect home`, in the background, with its configuration named as people name a file in their folder.
     fn start_connect(&mut self) {
         let mut command = self.world.command(Some("client"), Path::new("sh"));
         command.args(["-c", "exec \"$0\" --config client.toml connect home --json 2>&1"]).arg(self.world.program());
@@ -369,4 +376,178 @@ fn a_wrong_secret_at_the_provider_is_named_and_nothing_is_left_of_the_call() {
 
 fn code(status: Status) -> i32 {
     status.code().into()
+}
+
+#[test]
+fn a_wrong_key_at_the_directory_leaves_the_host_online_but_unfound_and_both_say_so() {
+    in_lab(QUICK, async |lab| {
+        std::fs::copy(lab.world.folder().join("cabin.tsig"), lab.world.folder().join("wrong.tsig")).unwrap();
+        lab.edit("home", "home.tsig", "wrong.tsig");
+        lab.edit("client", "wait = \"60s\"", "wait = \"10s\"");
+        lab.start().await;
+        let began = lab.moment();
+        let ran = lab.connect(&[]).await;
+        assert_eq!(ran.status, code(Status::NotRegistered), "{}", ran.errors);
+        assert!(
+            ran.errors.contains("ringup: home.dyn.example was rung, but did not come online in time\nhint: "),
+            "{}",
+            ran.errors
+        );
+        lab.since(began, "home", "up").await;
+        let failed = lab.since(began, "home", "failed").await;
+        assert!(failed.text("cause").contains("another secret"), "{}", failed.fields);
+        assert!(!lab.names(began, "home").contains(&"registered".to_owned()));
+        assert_eq!(lab.traces("client").await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_caller_who_gets_no_address_is_told_and_the_one_who_has_it_keeps_it() {
+    in_lab(QUICK, async |lab| {
+        lab.edit("provider", "203.0.113.10-203.0.113.15", "203.0.113.10");
+        lab.start().await;
+        let seq = lab.bring_home_online().await;
+        let began = lab.moment();
+        let ran = lab.connect(&[]).await;
+        // Whether pppd had begun to speak by then is a matter of milliseconds.
+        assert!([Status::NoLink, Status::NoCarrier].map(code).contains(&ran.status), "{}: {}", ran.status, ran.errors);
+        assert!(ran.errors.lines().last().unwrap().starts_with("ringup: "), "{}", ran.errors);
+        lab.since(began, "provider", "full").await;
+        assert_eq!(lab.traces("client").await, Vec::<String>::new());
+        let record = lab.record().await;
+        assert_eq!((&record["state"], &record["seq"]), (&"online".into(), &seq.into()));
+        assert_eq!(record["addresses"], serde_json::json!(["203.0.113.10"]));
+        assert_eq!(lab.names(began, "home"), Vec::<String>::new(), "the first caller is disturbed");
+    });
+}
+
+#[test]
+fn a_listener_that_is_told_to_stop_withdraws_its_record_and_leaves_the_line_free() {
+    in_lab(QUICK, async |lab| {
+        lab.start().await;
+        let seq = lab.bring_home_online().await;
+        let began = lab.moment();
+        lab.world.signal("home", Signal::SIGTERM);
+        assert_eq!(lab.world.ended("home").await.unwrap(), 0);
+        let withdrawn = lab.since(began, "home", "withdrawn").await;
+        assert!(number(&withdrawn, "seq") > seq);
+        assert_eq!(lab.record().await["state"], "asleep");
+        assert_eq!(lab.traces("home").await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_listener_survives_its_pppd_and_its_line_survives_the_listener() {
+    in_lab(QUICK, async |lab| {
+        lab.start().await;
+        let first = lab.bring_home_online().await;
+
+        let began = lab.moment();
+        kill_one("pppd", "home-run/");
+        lab.since(began, "home", "ended").await;
+        lab.since(began, "home", "listening").await;
+        assert_eq!(lab.ppp_interfaces("home").await, "");
+        let second = lab.bring_home_online().await;
+        assert!(second > first, "{second} after {first}");
+
+        lab.world.signal("home", Signal::SIGKILL);
+        assert_eq!(lab.world.ended("home").await.unwrap(), 128 + 9);
+        assert_eq!(gone(|| pppd_of("home")).await, Vec::<String>::new());
+        assert_eq!(lab.ppp_interfaces("home").await, "");
+        lab.start_home().await;
+        let third = lab.bring_home_online().await;
+        assert!(third > second, "{third} after {second}");
+    });
+}
+
+/// Kills the one process of a program whose command line has the given words.
+fn kill_one(program: &str, words: &str) {
+    let found: Vec<_> = processes(program).into_iter().filter(|(_pid, command)| command.contains(words)).collect();
+    let [(pid, _command)] = &found[..] else { panic!("not one {program} with {words}: {found:?}") };
+    kill(*pid, Signal::SIGKILL).unwrap();
+}
+
+#[test]
+fn a_directory_that_is_down_is_named_and_our_own_link_goes_down_again() {
+    in_lab(QUICK, async |lab| {
+        lab.start().await;
+        lab.world.stop("directory").await;
+        let began = lab.moment();
+        let ran = lab.connect(&[]).await;
+        assert_eq!(ran.status, code(Status::DirectoryUnreachable), "{}", ran.errors);
+        assert!(ran.errors.contains("\nhint: check directory-servers"), "{}", ran.errors);
+        assert_eq!(lab.names(began, "client"), ["own-link-dialling", "own-link-up", "asking"]);
+        assert_eq!(lab.traces("client").await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn ctrl_c_hangs_up_whatever_is_being_dialled() {
+    in_lab(QUICK, async |lab| {
+        lab.start().await;
+        // While our own link is being dialled, and the provider's line rings already.
+        let began = lab.moment();
+        lab.start_connect();
+        lab.since(began, "exchange", "dialled").await;
+        lab.interrupt_connect(began).await;
+
+        // While home rings.
+        let began = lab.moment();
+        lab.start_connect();
+        lab.since(began, "client", "ringing").await;
+        while lab.until("exchange", "dialled").await.text("to") != "5550102" {}
+        lab.interrupt_connect(began).await;
+        assert!(!wake_up_calls(&lab.heard(began, "exchange"))[0].contains(&"answered".to_owned()));
+    });
+}
+
+impl Lab {
+    /// Sends Ctrl-C to the `ringup connect` in the background, in the middle of its call.
+    async fn interrupt_connect(&mut self, began: usize) {
+        let interrupted = Instant::now();
+        self.world.signal("client", Signal::SIGINT);
+        assert_eq!(self.world.ended("client").await.unwrap(), code(Status::Interrupted));
+        assert!(interrupted.elapsed() < GONE_WITHIN, "it took {:?}", interrupted.elapsed());
+        assert_eq!(self.traces("client").await, Vec::<String>::new());
+        let by_client = |heard: &Heard| heard.event == "hung-up" && heard.text("by") == "client";
+        let dialled = self.heard(began, "exchange").into_iter().filter(|heard| heard.event == "dialled");
+        let calls = dialled.filter(|heard| heard.text("from") == "client").count();
+        while self.heard(began, "exchange").into_iter().filter(by_client).count() < calls {
+            self.until("exchange", "hung-up").await;
+        }
+    }
+}
+
+#[test]
+fn a_demo_that_is_interrupted_leaves_nothing_behind() {
+    enter();
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    runtime().block_on(async {
+        // Before the world stands, when all its programs have started, and in the middle of the wake-up call.
+        for words in ["All of it runs on", "has no route to anywhere", "ppp0"] {
+            interrupt_demo(words).await;
+        }
+    });
+}
+
+/// Runs `ringup demo`, sends it Ctrl-C when it has said these words, and looks behind it.
+async fn interrupt_demo(words: &str) {
+    let command =
+        tokio::process::Command::new(program()).arg("demo").stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let mut demo = command.unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+    loop {
+        let line = lines.next_line().await.unwrap().unwrap_or_else(|| panic!("it never said {words:?}"));
+        println!("      demo  {line}");
+        if line.contains(words) {
+            break;
+        }
+    }
+    kill(Pid::from_raw(demo.id().unwrap().try_into().unwrap()), Signal::SIGINT).unwrap();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        println!("      demo  {line}");
+    }
+    let status = demo.wait().await.unwrap();
+    let left = gone(remains).await;
+    assert_eq!((status.code(), left), (Some(code(Status::Interrupted)), Vec::new()), "after {words:?}");
 }
