@@ -48,7 +48,7 @@ impl Config {
         })?;
         // Absolute: pppd runs its hooks in the root directory, and they must find our socket.
         let whole = std::path::absolute(path).map_err(|error| at(None, "", format!("cannot be placed: {error}")))?;
-        file.resolve(whole.parent().unwrap_or(Path::new("/")));
+        file.resolve(whole.parent().unwrap_or(&whole));
         Ok(Self { path: path.to_owned(), text, file })
     }
 
