@@ -113,6 +113,7 @@ impl Link {
                 event = self.hook.next() => match event {
                     HookEvent::Up(up) => {
                         self.up = true;
+                        self.pppd.forget_options();
                         return LinkEvent::Up(up);
                     }
                     HookEvent::Down { interface } => tracing::debug!(interface, "ip-down"),
@@ -128,7 +129,7 @@ impl Link {
                         // With our end of its line closed, pppd sees a hang-up and ends by itself.
                     }
                 }
-                () = sleep_until(patience) => return LinkEvent::Ended(LinkEnd::HookMissing),
+                () = crate::clock::sleep_until(patience.map(Instant::into_std)) => return LinkEvent::Ended(LinkEnd::HookMissing),
             }
         }
     }
@@ -202,11 +203,4 @@ fn paths(runtime: &Path) -> (PathBuf, PathBuf) {
     static LINKS: AtomicU32 = AtomicU32::new(0);
     let name = format!("link-{}-{}", std::process::id(), LINKS.fetch_add(1, Ordering::Relaxed));
     (runtime.join(format!("{name}.sock")), runtime.join(format!("{name}.options")))
-}
-
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
 }

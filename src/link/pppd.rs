@@ -109,6 +109,11 @@ impl Pppd {
         }
     }
 
+    /// Takes the options away once pppd has read them: they hold the secret.
+    pub(super) fn forget_options(&self) {
+        remove(&self.options);
+    }
+
     /// Asks pppd to end the link in good order.
     pub(super) fn terminate(&self) {
         if let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) {

@@ -5,7 +5,7 @@ mod line;
 pub mod pool;
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,6 +17,10 @@ use tokio_util::sync::CancellationToken;
 use self::pool::Pool;
 use crate::exit::{Failure, Status};
 use crate::report::Report;
+use crate::secret::Secret;
+
+/// Where pppd looks for its callers' secrets (pppd(8), AUTHENTICATION).
+const CHAP_SECRETS: &str = "/etc/ppp/chap-secrets";
 
 /// What `ringup provide` works with.
 #[derive(Clone, Debug)]
@@ -81,8 +85,11 @@ pub enum Event {
 /// Serves until told to stop.
 ///
 /// # Errors
-/// When the pool or one of the lines cannot be had at the start. A line that is lost later is tried again.
+/// When the subscribers' secrets, the pool or one of the lines cannot be had at the start. A line that is lost later is tried again.
 pub async fn run(settings: Settings, report: Report, shutdown: &CancellationToken) -> Result<(), Failure> {
+    Secret::read(Path::new(CHAP_SECRETS)).map_err(|error| {
+        Failure::caused(Status::Secret, &error).hint("one line a subscriber: its name, our name, its secret, *")
+    })?;
     let pool = Pool::open(&settings.database, &settings.pool, settings.quarantine, crate::clock::unix_seconds())
         .map_err(|error| {
             Failure::caused(Status::Internal, &error).hint(format!("the database is {}", settings.database.display()))
