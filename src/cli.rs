@@ -30,7 +30,7 @@ pub enum Command {
     /// In the command, {} and {addr} become the address, {host} the host's name. Without a command the address is
     /// printed.
     Connect {
-        /// The site's name in [sites].
+        /// The site's name, as in the configuration's sites section.
         site: String,
         /// Say nothing on the way.
         #[arg(long, short)]
@@ -44,12 +44,12 @@ pub enum Command {
     },
     /// Ring a host once, and hang up.
     Wake {
-        /// The site's name in [sites].
+        /// The site's name, as in the configuration's sites section.
         site: String,
     },
     /// Ask the directory for a host's record.
     Query {
-        /// A site's name in [sites], or a host's full name.
+        /// A site's name as in the configuration, or a host's full name.
         host: String,
         /// Print it as JSON.
         #[arg(long)]

@@ -1,4 +1,4 @@
-//! The one place that reads the wall clock; cores are handed what it says.
+//! The one place that reads the clocks; cores are handed what it says.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,4 +19,15 @@ pub fn unix_seconds() -> u64 {
 #[must_use]
 pub fn now() -> std::time::Instant {
     tokio::time::Instant::now().into_std()
+}
+
+/// Sleeps until a core's deadline; for ever when it has none.
+///
+/// # Cancel safety
+/// Nothing is lost when the future is dropped.
+pub async fn sleep_until(deadline: Option<std::time::Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
 }

@@ -144,12 +144,15 @@ async fn query(config: &Config, host: &str, json: bool) -> Result<(), Failure> {
         return Err(Failure::new(Status::NotRegistered, format!("{name} has never registered")));
     };
     if let Some(site) = site {
-        let pinned = site.identity.parse().map_err(|error| {
-            Failure::new(Status::Configuration, format!("sites.{host}.identity: {error}"))
-        })?;
+        let pinned = site
+            .identity
+            .parse()
+            .map_err(|error| Failure::new(Status::Configuration, format!("sites.{host}.identity: {error}")))?;
         signed.verify(&pinned).map_err(|error| {
             Failure::new(Status::WrongIdentity, format!("the directory's record of {name} is not its own: {error}"))
-                .hint(format!("if {host} has a new key, put what `ringup identity` prints there in sites.{host}.identity"))
+                .hint(format!(
+                    "if {host} has a new key, put what `ringup identity` prints there in sites.{host}.identity"
+                ))
         })?;
     }
     let record = signed.record();

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::str::FromStr;
 
+use hayes::emulator::plan::{Cadence, Dialling, HuntGroup, LinePlan, Plan, Presentation};
 use hayes::line::LineSettings;
 
 use super::file::{self, Tsig};
@@ -199,7 +200,7 @@ impl Config {
     /// When the section is missing or wrong.
     pub fn exchange(&self) -> Result<exchange::Settings, ConfigError> {
         let section = self.section("exchange", self.file().exchange.as_ref())?;
-        let plan = exchange::plan(section);
+        let plan = exchange_plan(section);
         plan.check().map_err(|error| self.wrong("exchange", error.to_string()))?;
         Ok(exchange::Settings { plan, directory: section.directory.clone() })
     }
@@ -346,4 +347,30 @@ fn line_and_modem(modem: &file::Modem) -> (LineSettings, hayes::modem::Settings)
     let line = LineSettings { port: modem.port.clone(), rate: modem.rate };
     let settings = hayes::modem::Settings { caller_id: Some(modem.caller_id.clone()), ..Default::default() };
     (line, settings)
+}
+
+fn exchange_plan(section: &file::Exchange) -> Plan {
+    let lines = section.lines.iter().map(|line| LinePlan {
+        name: line.name.clone(),
+        number: line.number.number().dial_string().to_owned(),
+        caller_name: line.caller_name.clone(),
+        presentation: if line.withheld { Presentation::Withheld } else { Presentation::Allowed },
+        rate: line.rate,
+        ..LinePlan::default()
+    });
+    let hunt_groups = section
+        .hunt_groups
+        .iter()
+        .map(|group| HuntGroup { number: group.number.number().dial_string().to_owned(), lines: group.lines.clone() });
+    Plan {
+        lines: lines.collect(),
+        hunt_groups: hunt_groups.collect(),
+        cadence: match section.cadence {
+            file::Cadence::Us => Cadence::us(),
+            file::Cadence::Uk => Cadence::uk(),
+        },
+        dialling: Dialling { post_dial: section.post_dial.duration(), ..Dialling::default() },
+        training: section.training.duration(),
+        ..Plan::default()
+    }
 }

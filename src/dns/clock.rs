@@ -1,8 +1,7 @@
-//! The wall clock, read in one place.
+//! The wall clock as DNS takes it: the system's, or a test's.
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A source of Unix seconds: the system's clock, or a test's.
 #[derive(Clone)]
@@ -12,7 +11,7 @@ impl WallClock {
     /// Reads the system's clock.
     #[must_use]
     pub fn system() -> Self {
-        Self(Arc::new(system_seconds))
+        Self(Arc::new(crate::clock::unix_seconds))
     }
 
     /// Reads whatever `seconds` returns.
@@ -38,9 +37,4 @@ impl fmt::Debug for WallClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "WallClock({})", self.now())
     }
-}
-
-#[allow(clippy::disallowed_methods, reason = "the one place where DNS and the directory read the wall clock")]
-fn system_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -1,16 +1,15 @@
 //! `ringup exchange`: a telephone exchange of emulated modems on ttys, for a machine without a telephone line.
 //!
-//! All of it is `hayes::emulator`; this room maps the configuration onto it and writes the log of calls.
+//! All of it is `hayes::emulator`; this room says where each line is and writes the log of calls.
 
 use std::io::Write;
 use std::path::PathBuf;
 
 use hayes::emulator::calllog::CallEvent;
-use hayes::emulator::plan::{Cadence, Dialling, HuntGroup, LinePlan, Plan, Presentation};
+use hayes::emulator::plan::Plan;
 use hayes::emulator::switchboard::Switchboard;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::file;
 use crate::exit::{Failure, Status};
 
 /// What `ringup exchange` works with.
@@ -20,34 +19,6 @@ pub struct Settings {
     pub plan: Plan,
     /// The folder in which each line's tty appears under the line's name.
     pub directory: PathBuf,
-}
-
-/// The plan that a configuration's section describes.
-#[must_use]
-pub fn plan(section: &file::Exchange) -> Plan {
-    let lines = section.lines.iter().map(|line| LinePlan {
-        name: line.name.clone(),
-        number: line.number.number().dial_string().to_owned(),
-        caller_name: line.caller_name.clone(),
-        presentation: if line.withheld { Presentation::Withheld } else { Presentation::Allowed },
-        rate: line.rate,
-        ..LinePlan::default()
-    });
-    let hunt_groups = section
-        .hunt_groups
-        .iter()
-        .map(|group| HuntGroup { number: group.number.number().dial_string().to_owned(), lines: group.lines.clone() });
-    Plan {
-        lines: lines.collect(),
-        hunt_groups: hunt_groups.collect(),
-        cadence: match section.cadence {
-            file::Cadence::Us => Cadence::us(),
-            file::Cadence::Uk => Cadence::uk(),
-        },
-        dialling: Dialling { post_dial: section.post_dial.duration(), ..Dialling::default() },
-        training: section.training.duration(),
-        ..Plan::default()
-    }
 }
 
 /// Runs the exchange until told to stop; prints where each line is, then the log of calls.

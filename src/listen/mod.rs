@@ -1,7 +1,7 @@
 //! `ringup listen`: waits on the line for a call that may wake this machine, brings its link up, registers, and goes
 //! back to waiting when the link has been idle.
 //!
-//! Owns the line. Who wakes is the [`doorman`]'s to decide; one wake, from first ring to hang-up, is a [`session`].
+//! Owns the line. Who wakes is the [`doorman`]'s to decide; one wake, from first ring to hang-up, is a `session`.
 
 pub mod doorman;
 mod session;
@@ -186,7 +186,7 @@ async fn wait_for_wake(line: &mut Driver, doorman: &mut Doorman, report: Report)
         let deadline = doorman.deadline();
         let event = tokio::select! {
             event = line.next_event() => Some(event?),
-            () = sleep_until(deadline.map(|(at, _why)| at)) => None,
+            () = crate::clock::sleep_until(deadline.map(|(at, _why)| at)) => None,
         };
         let now = crate::clock::now();
         match event {
@@ -200,12 +200,5 @@ async fn wait_for_wake(line: &mut Driver, doorman: &mut Doorman, report: Report)
             }
             Some(other) => tracing::debug!(?other, "the modem said something that is no ring"),
         }
-    }
-}
-
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
     }
 }

@@ -104,10 +104,10 @@ pub async fn run(
             };
             continue;
         }
-        let settles = settle.deadline().map(|(at, _why)| Instant::from_std(at));
+        let settles = settle.deadline().map(|(at, _why)| at);
         tokio::select! {
             changed = interface.changed() => changed.map_err(netlink)?,
-            () = sleep_until([settles, due].into_iter().flatten().min()) => {}
+            () = crate::clock::sleep_until([settles, due.map(Instant::into_std)].into_iter().flatten().min()) => {}
             () = shutdown.cancelled() => break,
         }
     }
@@ -148,12 +148,5 @@ async fn withdraw(registrar: &mut Registrar, report: Report) -> bool {
             tracing::warn!(%error, "not withdrawn; the lease will run out");
             false
         }
-    }
-}
-
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }

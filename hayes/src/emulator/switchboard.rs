@@ -235,7 +235,7 @@ fn poll_opens(desks: &mut [Desk], opens: &AsyncFd<Opens>, cx: &mut Context<'_>, 
     loop {
         let events = match opens.get_ref().0.read_events() {
             Ok(events) => events,
-            Err(Errno::EAGAIN) if !looked && desks.iter_mut().map(Desk::look).filter(|seen| *seen).count() > 0 => {
+            Err(Errno::EAGAIN) if !looked && desks.iter_mut().map(Desk::look).fold(false, std::ops::BitOr::bitor) => {
                 looked = true;
                 continue;
             }

@@ -116,7 +116,7 @@ impl Keeper<'_> {
             let woken = tokio::select! {
                 told = self.told.recv() => told.map_or(Woken::Over, Woken::Told),
                 () = link_end(&mut self.link) => Woken::LinkEnded,
-                () = sleep_until(deadline) => Woken::Over,
+                () = crate::clock::sleep_until(deadline.map(Instant::into_std)) => Woken::Over,
                 () = self.shutdown.cancelled() => Woken::Over,
             };
             match woken {
@@ -348,12 +348,5 @@ async fn accept(listener: UnixListener, tell: mpsc::Sender<Told>) {
                 tracing::debug!("the keeper has ended");
             }
         });
-    }
-}
-
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }
