@@ -11,14 +11,13 @@ PREFIX ?= /usr/local
 .PHONY: demo test bench install packages
 
 demo: packages
-	@packaging/timed "build ringup" cargo build --quiet --release --locked
+	@packaging/timed "build ringup (a few minutes the first time)" cargo build --quiet --release --locked
 	@tests/lab/run target/release/ringup demo
 
 test: packages
 	@packaging/run-tests
 
 bench: packages
-	@packaging/timed "build ringup and its benchmarks" cargo build --quiet --release --locked --bin ringup
 	@packaging/run-benches
 
 install:
