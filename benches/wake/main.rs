@@ -15,6 +15,7 @@ use std::time::Duration;
 use ringup::demo::Timings;
 use ringup::demo::world::World;
 use ringup::exit::{Failure, Status};
+use tokio_util::sync::CancellationToken;
 
 use self::bare::{Bare, HandOver};
 use self::ours::Wake;
@@ -51,7 +52,9 @@ fn main() -> ExitCode {
 }
 
 async fn measure() -> Result<String, Failure> {
-    let mut world = World::build(PathBuf::from(env!("CARGO_BIN_EXE_ringup")), TIMINGS, |_heard| {}).await?;
+    let mut world =
+        World::build(PathBuf::from(env!("CARGO_BIN_EXE_ringup")), TIMINGS, |_heard| {}, &CancellationToken::new())
+            .await?;
     let mut figures = Figures::default();
     let taken = tokio::time::timeout(BOUND, figures.take(&mut world)).await;
     let taken = taken.unwrap_or_else(|_elapsed| {

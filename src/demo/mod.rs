@@ -26,11 +26,12 @@ const LOG_TAIL: usize = 12;
 const TIMINGS: Timings = Timings { home_idle: 8, linger: 5 };
 
 const PICTURE: &str = "
-  client --+                                +-- provider (two lines, six addresses) ---+
-           |-- telephone exchange (emulated) |                                          |-- internet --- directory
-  home ----+                                +                  cabin --- cable company --+
+  client --+                                      +-- directory
+           +-- exchange -- provider -- internet --+
+  home ----+                                      +-- cable company -- cabin
 
-  Client and home have a telephone line and nothing else. The cabin is on broadband.";
+  Client and home have a telephone line and nothing else; the provider has two lines, and six addresses to lend. The
+  cabin is on broadband. Each is a network namespace of its own.";
 
 /// Shows the whole road.
 ///

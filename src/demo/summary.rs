@@ -59,7 +59,8 @@ pub(super) fn calls(heard: &[Heard]) -> Vec<String> {
                 ended.map_or_else(String::new, |one| format!(", {:.1} s", seconds_between(dialled.at, one.at)));
             let how = match answered {
                 Some(line) => format!("answered by {line}"),
-                None if rings > 0 => format!("rang {rings} times, not answered: free"),
+                None if rings == 1 => "rang once, not answered: free".to_owned(),
+                None if rings > 1 => format!("rang {rings} times, not answered: free"),
                 None => "did not ring".to_owned(),
             };
             format!("call {call:>2}  {:<8} -> {:<8}  {how}{lasted}", dialled.text("from"), dialled.text("to"))
