@@ -12,6 +12,8 @@ const UNNUMBERED_INFORMATION: u8 = 0x03;
 const FIRST_CONTROL_PROTOCOL: u16 = 0x4000;
 /// What a modem in command state says when the other side is gone (V.250 table 1).
 const NO_CARRIER: &[u8] = b"\r\nNO CARRIER\r\n";
+/// How much of a plain text is kept, in characters: a line or two.
+const MOST_WORDS: usize = 160;
 /// How long nothing may follow those words, where they may also be part of an unfinished frame's packet.
 const QUIET: Duration = Duration::from_secs(1);
 
@@ -25,6 +27,9 @@ pub(super) struct FrameWatch {
     /// Whether those words began right after a flag, where no frame can begin with them.
     between_frames: bool,
     after_flag: bool,
+    /// What was said in plain text before the first flag: a banner, a login prompt, a reason to hang up.
+    words: String,
+    flag_seen: bool,
     spelt_out: Option<Instant>,
 }
 
@@ -61,11 +66,13 @@ impl FrameWatch {
         for &byte in bytes {
             self.spell(byte, now);
             if byte == FLAG {
+                self.flag_seen = true;
                 self.header = Header::Start;
                 self.after_flag = true;
                 continue;
             }
             self.after_flag = false;
+            self.hear(byte);
             self.header = match self.header {
                 Header::Passed => Header::Passed,
                 Header::Start if byte == ESCAPE => Header::Escaped(Place::Start),
@@ -86,6 +93,11 @@ impl FrameWatch {
         self.packets
     }
 
+    /// What the other side said before any PPP, in one line.
+    pub(super) fn words(&self) -> &str {
+        self.words.trim().trim_end_matches("NO CARRIER").trim()
+    }
+
     /// Whether the modem has said that the carrier is gone.
     pub(super) fn carrier_lost(&self, now: Instant) -> bool {
         self.spelt_out.is_some_and(|at| self.between_frames || now.saturating_duration_since(at) >= QUIET)
@@ -94,6 +106,17 @@ impl FrameWatch {
     /// When to look again.
     pub(super) fn deadline(&self) -> Option<(Instant, &'static str)> {
         self.spelt_out.map(|at| (at + QUIET, "whether NO CARRIER was the last word"))
+    }
+
+    fn hear(&mut self, byte: u8) {
+        if self.flag_seen || self.words.len() >= MOST_WORDS {
+            return;
+        }
+        match byte {
+            b' '..=b'~' => self.words.push(char::from(byte)),
+            _ if !self.words.ends_with(' ') => self.words.push(' '),
+            _ => {}
+        }
     }
 
     fn header_octet(&mut self, place: Place, octet: u8) -> Header {
@@ -160,6 +183,14 @@ mod tests {
     #[test]
     fn ipcp_and_chap_are_control() {
         assert_eq!(watch(b"\x7e\x80\x21\x01\x7e\xff\x03\xc2\x23\x01\x7e").packets(), 0);
+    }
+
+    #[test]
+    fn a_reason_said_in_plain_text_is_kept_and_packets_are_not() {
+        let refusal = watch(b"\r\nringup: no address is free, call again later\r\n\r\nNO CARRIER\r\n");
+        assert_eq!(refusal.words(), "ringup: no address is free, call again later");
+        assert_eq!(watch(b"\x7e\xff\x03\xc0\x21 secret \x7e").words(), "");
+        assert!(watch(&[b'x'; 100_000]).words().len() <= MOST_WORDS);
     }
 
     #[test]

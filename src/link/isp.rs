@@ -34,8 +34,13 @@ pub enum CallFailure {
     Line(DriverError),
     /// The call ended so.
     Call(Outcome),
-    /// The call stood, but the link ended so.
-    Link(LinkEnd),
+    /// The call stood, but there was no link.
+    Link {
+        /// Why.
+        end: LinkEnd,
+        /// What the provider said in plain text, if it did.
+        said: Option<String>,
+    },
 }
 
 /// The moments of a call to the provider, for whoever measures.
@@ -69,13 +74,16 @@ pub async fn call(
     let deadline = Instant::now() + isp.link_within;
     let mut link = match Link::start(driver.into_online(), &isp.side, &isp.runtime) {
         Ok(link) => link,
-        Err((online, end)) => return Err((CallFailure::Link(end), hung_up(Some(online.into_driver())).await)),
+        Err((online, end)) => {
+            return Err((CallFailure::Link { end, said: None }, hung_up(Some(online.into_driver())).await));
+        }
     };
     match link.come_up(deadline).await {
         Ok(up) => Ok((link, up)),
         Err(end) => {
+            let said = link.words();
             let (_end, driver) = link.close().await;
-            Err((CallFailure::Link(end), hung_up(driver).await))
+            Err((CallFailure::Link { end, said }, hung_up(driver).await))
         }
     }
 }
@@ -97,7 +105,17 @@ impl From<&CallFailure> for Failure {
         match failure {
             CallFailure::Line(error) => line_failure(error),
             CallFailure::Call(outcome) => call_failure(outcome, "the provider"),
-            CallFailure::Link(end) => Self::from(end),
+            CallFailure::Link { end, said } => {
+                let mut failure = Self::from(end);
+                if let Some(said) = said {
+                    // It answered and gave a reason: that the call then ended is no cause of its own.
+                    if failure.status == Status::NoCarrier {
+                        failure.status = Status::NoLink;
+                    }
+                    failure.message.push_str(&format!("; the provider said \"{said}\""));
+                }
+                failure
+            }
         }
     }
 }

@@ -1,12 +1,14 @@
 //! What has passed on a link so far, and since when nothing has.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Counts that the relay keeps and others read.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     packets: AtomicU64,
+    words: Mutex<String>,
 }
 
 impl Meter {
@@ -16,6 +18,16 @@ impl Meter {
 
     pub(super) fn packets(&self) -> u64 {
         self.packets.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_words(&self, words: &str) {
+        words.clone_into(&mut self.words.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// What the other side said before any PPP, if it said anything.
+    pub(super) fn words(&self) -> Option<String> {
+        let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        (!words.is_empty()).then(|| words.clone())
     }
 }
 

@@ -156,6 +156,12 @@ impl Link {
         self.meter.packets()
     }
 
+    /// What the other side said in plain text before any PPP: a banner, or why it will not serve us.
+    #[must_use]
+    pub fn words(&self) -> Option<String> {
+        self.meter.words()
+    }
+
     /// Ends the link if it still stands, and gives the line back, to be hung up.
     pub async fn close(mut self) -> (LinkEnd, Option<Driver>) {
         if self.ended.is_none() {

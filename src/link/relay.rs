@@ -105,6 +105,7 @@ impl Inward {
             let before = watch.packets();
             watch.handle_bytes(bytes, crate::clock::now());
             self.meter.add_packets(watch.packets() - before);
+            self.meter.note_words(watch.words());
             if self.pppd.write_all(bytes).await.is_err() {
                 return RelayEnd::PppdGone;
             }

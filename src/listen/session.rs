@@ -102,7 +102,7 @@ fn worth_redialling(failure: &CallFailure) -> bool {
                 Outcome::Busy | Outcome::NoAnswer | Outcome::RangOut | Outcome::NoCarrier | Outcome::Glare
             )
         }
-        CallFailure::Link(end) => {
+        CallFailure::Link { end, .. } => {
             matches!(
                 end,
                 LinkEnd::NoPpp

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hayes::driver::{Driver, DriverError, Online};
 use hayes::line::LineSettings;
 use hayes::modem::{Event as ModemEvent, Outcome};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +21,8 @@ use crate::report::Report;
 const REOPEN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// How long the words to a caller who gets no address may take to go out.
 const SAY_WITHIN: Duration = Duration::from_secs(5);
+/// How long those words may be on their way: the slowest modems have 300 bit/s, and as many characters are two seconds.
+const HEARD_WITHIN: Duration = Duration::from_secs(2);
 /// What such a caller is told before the line is hung up; a person with a terminal program reads it too.
 const NO_ADDRESS_FREE: &[u8] = b"\r\nringup: no address is free, call again later\r\n";
 
@@ -190,5 +192,9 @@ async fn turn_away(mut online: Online) -> Driver {
     if !matches!(tokio::time::timeout(SAY_WITHIN, said).await, Ok(Ok(()))) {
         tracing::debug!("the caller could not be told");
     }
+    // What the modem has not sent is lost when DTR drops. The caller may hang up sooner; then the line falls silent.
+    let mut unheard = [0; 256];
+    let until = Instant::now() + HEARD_WITHIN;
+    while let Ok(Ok(1..)) = tokio::time::timeout_at(until, online.read(&mut unheard)).await {}
     online.into_driver()
 }
