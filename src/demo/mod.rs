@@ -52,6 +52,8 @@ pub async fn run(stop: &CancellationToken) -> Result<u8, Failure> {
         played = show.play(&mut world) => played,
         () = stop.cancelled() => Err(interrupted()),
     };
+    // Ctrl-C reaches the programs of the act, too: that they end is no failure then.
+    let played = if played.is_err() && stop.is_cancelled() { Err(interrupted()) } else { played };
     match &played {
         Ok(()) => summary::print(&timeline, &world.heard, &show.acts, &show.addresses),
         Err(failure) if failure.status == Status::Interrupted => {
