@@ -15,7 +15,7 @@ pub(super) fn print(timeline: &Timeline, heard: &[Heard], acts: &[(String, f64)]
     }
     timeline.heading("Addresses, none of them known beforehand");
     for (what, address) in addresses {
-        timeline.plain(&format!("  {what:<34} {address}"));
+        timeline.plain(&format!("  {what:<37} {address}"));
     }
     timeline.heading("Seconds an act");
     for (act, seconds) in acts {
