@@ -60,6 +60,7 @@ pub struct Link {
     last_line: String,
     up: bool,
     address_seen: Option<Instant>,
+    hung_up: Option<Instant>,
     ended: Option<LinkEnd>,
 }
 
@@ -95,6 +96,7 @@ impl Link {
             last_line: String::new(),
             up: false,
             address_seen: None,
+            hung_up: None,
             ended: None,
         })
     }
@@ -109,6 +111,7 @@ impl Link {
                 return LinkEvent::Ended(end.clone());
             }
             let patience = self.address_seen.filter(|_| !self.up).map(|seen| seen + HOOK_PATIENCE);
+            let goodbye = self.hung_up.map(|at| at + GOODBYE);
             tokio::select! {
                 event = self.hook.next() => match event {
                     HookEvent::Up(up) => {
@@ -126,10 +129,18 @@ impl Link {
                     if let Ok((online, end)) = ended {
                         tracing::debug!(?end, "the relay ended");
                         self.relayed = Some(online);
-                        // With our end of its line closed, pppd sees a hang-up and ends by itself.
+                        // With our end of its line closed, pppd sees a hang-up and ends by itself, or it hangs.
+                        self.hung_up = Some(Instant::now());
                     }
                 }
-                () = crate::clock::sleep_until(patience.map(Instant::into_std)) => return LinkEvent::Ended(LinkEnd::HookMissing),
+                () = crate::clock::sleep_until(patience.map(Instant::into_std)) => {
+                    return LinkEvent::Ended(LinkEnd::HookMissing);
+                }
+                () = crate::clock::sleep_until(goodbye.map(Instant::into_std)) => {
+                    tracing::warn!("pppd does not notice the hang-up; killing it");
+                    self.hung_up = None;
+                    self.pppd.kill();
+                }
             }
         }
     }
