@@ -1,7 +1,7 @@
 //! Hayes and V.250 modems, from both ends of the serial cable.
 //!
-//! The cores ([`framing`], [`reply`], [`caller`], [`command`], [`modem`], and under [`emulator`] the modem's own side
-//! and the telephone exchange) are plain state machines: no tokio, no sockets, no clock. Time is an argument, effects
+//! The cores ([`framing`], [`reply`], [`caller`], [`command`], [`profile`], [`modem`], and under [`emulator`] the modem's
+//! own side and the telephone exchange) are plain state machines: no tokio, no sockets, no clock. Time is an argument, effects
 //! are returned. The shells (`driver`, `line`, `emulator::switchboard`) own ttys, tasks and the clock.
 
 pub mod caller;
@@ -15,4 +15,5 @@ pub mod framing;
 pub mod line;
 pub mod modem;
 pub mod number;
+pub mod profile;
 pub mod reply;

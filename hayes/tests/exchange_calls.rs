@@ -326,7 +326,7 @@ fn a_double_ring_is_one_ring_and_caller_identification_follows_it() {
 #[test]
 fn a_line_without_the_service_is_not_told_who_calls() {
     let mut plan = plan();
-    plan.lines[1].caller_id = None;
+    plan.lines[1].caller_id = false;
     let mut town = Town::new(plan);
     town.types("alice", "ATDT200\r");
     town.wait_ms(10_000);

@@ -1,10 +1,10 @@
 //! Caller identification as a modem writes it on its screen.
 
-use super::plan::CallerIdFormat;
 use crate::caller::{CallerId, CallerNumber};
+use crate::profile::CallerIdStyle;
 
 /// The lines a modem shows for `caller`: `DATE`, `TIME`, `NMBR`, `NAME`, those that are known.
-pub(super) fn caller_id_lines(format: CallerIdFormat, caller: &CallerId) -> Vec<String> {
+pub(super) fn caller_id_lines(style: CallerIdStyle, caller: &CallerId) -> Vec<String> {
     let number = caller.number.as_ref().map(|number| match number {
         CallerNumber::Known(digits) => digits.as_str(),
         CallerNumber::Withheld => "P",
@@ -16,9 +16,15 @@ pub(super) fn caller_id_lines(format: CallerIdFormat, caller: &CallerId) -> Vec<
         ("NMBR", number),
         ("NAME", caller.name.as_deref()),
     ];
-    let sign = match format {
-        CallerIdFormat::Spaced => " = ",
-        CallerIdFormat::Compact => "=",
+    let sign = match style {
+        CallerIdStyle::Spaced => " = ",
+        CallerIdStyle::Compact
+        | CallerIdStyle::Zyxel
+        | CallerIdStyle::FromTo
+        | CallerIdStyle::ElsaRing
+        | CallerIdStyle::Isdn4linux
+        | CallerIdStyle::RingNumber
+        | CallerIdStyle::Clip => "=",
     };
     fields.into_iter().filter_map(|(tag, value)| value.map(|value| format!("{tag}{sign}{value}"))).collect()
 }
@@ -38,16 +44,16 @@ mod tests {
 
     #[test]
     fn rockwell_sets_blanks_around_the_sign() {
-        let lines = caller_id_lines(CallerIdFormat::Spaced, &caller(CallerNumber::Known("504551234".into())));
+        let lines = caller_id_lines(CallerIdStyle::Spaced, &caller(CallerNumber::Known("504551234".into())));
         assert_eq!(lines, ["DATE = 0321", "TIME = 1405", "NMBR = 504551234", "NAME = A N OTHER"]);
     }
 
     #[test]
     fn a_withheld_number_is_a_letter() {
-        let lines = caller_id_lines(CallerIdFormat::Compact, &caller(CallerNumber::Withheld));
+        let lines = caller_id_lines(CallerIdStyle::Compact, &caller(CallerNumber::Withheld));
         assert_eq!(lines, ["DATE=0321", "TIME=1405", "NMBR=P", "NAME=A N OTHER"]);
         let lines =
-            caller_id_lines(CallerIdFormat::Compact, &CallerId { name: None, ..caller(CallerNumber::Unavailable) });
+            caller_id_lines(CallerIdStyle::Compact, &CallerId { name: None, ..caller(CallerNumber::Unavailable) });
         assert_eq!(lines, ["DATE=0321", "TIME=1405", "NMBR=O"]);
     }
 }

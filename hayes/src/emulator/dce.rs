@@ -10,15 +10,16 @@
 mod orders;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::caller::caller_id_lines;
 use super::escape::EscapeWatch;
-use super::plan::{CallerIdFormat, Identity};
-use super::registers::{DtrDrop, Profile, Quiet};
+use super::registers::{DtrDrop, Quiet, Switches};
 use super::typing::{Typed, Typing};
 use crate::caller::CallerId;
 use crate::command::{DialStep, DialString};
+use crate::profile::Profile;
 use crate::reply::ResultCode;
 
 /// What the modem wants done.
@@ -39,6 +40,8 @@ pub enum LineSignal {
     Dial(String),
     /// It sends data over the established connection.
     Data(Vec<u8>),
+    /// It opens the loop for a moment, a register recall: takes the waiting call (`!`, V.250 6.3.1.1.4).
+    Flash,
     /// It is on hook.
     OnHook,
 }
@@ -58,9 +61,24 @@ pub enum Role {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LineEvent {
     /// A ring begins.
-    Ring,
-    /// Caller identification has been received.
-    CallerId(CallerId),
+    Ring {
+        /// Which of the line's ring patterns it is: 0 the ordinary one, from 1 on distinctive ones.
+        pattern: u8,
+    },
+    /// Caller identification has been received: from an analogue exchange between rings or before the first, from an
+    /// ISDN or cellular network always before the first.
+    CallerId {
+        /// Who calls.
+        caller: CallerId,
+        /// The number that was dialled, as the network tells an ISDN subscriber.
+        called: String,
+    },
+    /// The call-waiting tone sounds on the line of a call in progress: another caller would like to come through.
+    CallWaiting(CallerId),
+    /// The far modem's carrier is not heard any more; the modem waits for S10 before it gives the call up.
+    CarrierLost,
+    /// The far modem's carrier is heard again.
+    CarrierBack,
     /// There is dial tone.
     DialTone,
     /// Going off hook met an incoming call instead of dial tone.
@@ -76,12 +94,12 @@ pub enum LineEvent {
 /// An emulated modem.
 #[derive(Clone, Debug)]
 pub struct Dce {
-    identity: Identity,
-    caller_id_format: CallerIdFormat,
+    /// What kind of modem it is.
+    kind: Arc<Profile>,
     /// The time of a dialled digit, where it is not left to S11.
     digit_time: Option<Duration>,
-    profile: Profile,
-    stored: [Profile; 2],
+    profile: Switches,
+    stored: [Switches; 2],
     typing: Typing,
     last_line: Vec<u8>,
     last_dialled: VecDeque<DialStep>,
@@ -149,13 +167,12 @@ const RING_MEMORY: Duration = Duration::from_secs(8);
 impl Dce {
     /// A modem just switched on, with factory settings and DTR off.
     #[must_use]
-    pub fn new(identity: Identity, caller_id_format: CallerIdFormat, digit_time: Option<Duration>) -> Self {
+    pub fn new(kind: Arc<Profile>, digit_time: Option<Duration>) -> Self {
         Self {
-            identity,
-            caller_id_format,
+            kind,
             digit_time,
-            profile: Profile::default(),
-            stored: [Profile::default(), Profile::default()],
+            profile: Switches::default(),
+            stored: [Switches::default(), Switches::default()],
             typing: Typing::default(),
             last_line: Vec::new(),
             last_dialled: VecDeque::new(),
@@ -218,12 +235,13 @@ impl Dce {
     /// Takes what the telephone line does.
     pub fn handle_line(&mut self, event: LineEvent, now: Instant) {
         match event {
-            LineEvent::Ring => self.ring(now),
-            LineEvent::CallerId(caller) => {
+            LineEvent::Ring { pattern: _ } => self.ring(now),
+            LineEvent::CallerId { caller, called: _ } => {
                 if self.profile.show_caller && matches!(self.state, State::Idle) {
-                    self.information(&caller_id_lines(self.caller_id_format, &caller));
+                    self.information(&caller_id_lines(self.kind.emulation.caller_id, &caller));
                 }
             }
+            LineEvent::CallWaiting(_) | LineEvent::CarrierLost | LineEvent::CarrierBack => {}
             LineEvent::DialTone => {
                 self.dial_tone = true;
                 if let State::Dialling(dialling) = &mut self.state
@@ -520,7 +538,7 @@ impl Dce {
     }
 }
 
-fn dialling_time(digits: &str, profile: &Profile, digit_time: Option<Duration>) -> Duration {
+fn dialling_time(digits: &str, profile: &Switches, digit_time: Option<Duration>) -> Duration {
     let one = |digit: char| match (digit_time, digit.to_digit(10)) {
         (Some(time), _) => time,
         // Ten pulses a second and 0.7 s between digits.

@@ -7,6 +7,7 @@
 //! a caller. A call to a line that is off hook for any reason is busy.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::agenda::Agenda;
@@ -85,7 +86,7 @@ impl Exchange {
     pub fn new(plan: Plan) -> Result<Self, PlanError> {
         plan.check()?;
         let line = |line: &LinePlan| Line {
-            dce: Dce::new(line.identity.clone(), line.caller_id.unwrap_or_default(), plan.dialling.digit),
+            dce: Dce::new(Arc::clone(&line.modem), plan.dialling.digit),
             plan: line.clone(),
             role: None,
             call: None,
@@ -240,6 +241,7 @@ impl Exchange {
                     circuit.send(&bytes, now);
                 }
             }
+            LineSignal::Flash => {}
             LineSignal::OnHook => self.on_hook(id, now),
         }
     }
@@ -415,7 +417,7 @@ impl Exchange {
         if let Some(line) = self.lines.get_mut(callee.0) {
             line.call = Some(id);
         }
-        let told = self.lines.get(callee.0).is_some_and(|line| line.plan.caller_id.is_some());
+        let told = self.lines.get(callee.0).is_some_and(|line| line.plan.caller_id);
         let first_ring = self.plan.cadence.round().saturating_sub(self.plan.cadence.last_silence());
         Phase::Ringing(Ringing {
             callee,
@@ -437,13 +439,14 @@ impl Exchange {
         if ringing.caller_id_at.take_if(|at| *at <= now).is_some() {
             let identification = self.caller_id(caller, now);
             self.report(id, CallEventKind::CallerIdSent { line: line.clone() }, now);
-            self.tell(ringing.callee, LineEvent::CallerId(identification), now);
+            let called = self.lines.get(ringing.callee.0).map(|line| line.plan.number.clone()).unwrap_or_default();
+            self.tell(ringing.callee, LineEvent::CallerId { caller: identification, called }, now);
         }
         if ringing.next_ring <= now {
             ringing.rings += 1;
             ringing.next_ring += self.plan.cadence.round();
             self.report(id, CallEventKind::Ringing { line, ring: ringing.rings }, now);
-            self.tell(ringing.callee, LineEvent::Ring, now);
+            self.tell(ringing.callee, LineEvent::Ring { pattern: 0 }, now);
         }
         Some(Phase::Ringing(ringing))
     }

@@ -4,7 +4,10 @@
 //! here acts.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::profile::Profile;
 
 /// An exchange and its lines.
 #[derive(Clone, Debug)]
@@ -61,8 +64,8 @@ pub struct LinePlan {
     pub name: String,
     /// Its telephone number, `[0-9*#+]+`.
     pub number: String,
-    /// Whether the exchange tells it who calls, and how its modem writes that; `None` for no such service.
-    pub caller_id: Option<CallerIdFormat>,
+    /// Whether the exchange tells it who calls; how its modem writes that is for [`Self::modem`].
+    pub caller_id: bool,
     /// The name it presents when it calls, at most 15 characters.
     pub caller_name: Option<String>,
     /// Whether it presents its number when it calls.
@@ -71,8 +74,8 @@ pub struct LinePlan {
     pub rate: u32,
     /// Whether the line is dead: no dial tone, and nobody reaches it.
     pub dead: bool,
-    /// What its modem says it is.
-    pub identity: Identity,
+    /// What kind of modem it has.
+    pub modem: Arc<Profile>,
 }
 
 impl Default for LinePlan {
@@ -80,24 +83,14 @@ impl Default for LinePlan {
         Self {
             name: String::new(),
             number: String::new(),
-            caller_id: Some(CallerIdFormat::Spaced),
+            caller_id: true,
             caller_name: None,
             presentation: Presentation::Allowed,
             rate: 33_600,
             dead: false,
-            identity: Identity::default(),
+            modem: Profile::default_profile(),
         }
     }
-}
-
-/// How a modem writes caller identification.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CallerIdFormat {
-    /// `NMBR = 5551234`, as Rockwell and Conexant write it.
-    #[default]
-    Spaced,
-    /// `NMBR=5551234`, as U.S. Robotics and Lucent write it.
-    Compact,
 }
 
 /// Whether a caller's number reaches the called party.
@@ -110,27 +103,6 @@ pub enum Presentation {
     Withheld,
     /// The network does not know it (`O`).
     Unavailable,
-}
-
-/// What a modem answers to `I`, `+GMI`, `+GMM` and `+GMR`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// `+GMI`.
-    pub manufacturer: String,
-    /// `+GMM` and `I3`.
-    pub model: String,
-    /// `+GMR`.
-    pub revision: String,
-}
-
-impl Default for Identity {
-    fn default() -> Self {
-        Self {
-            manufacturer: "Hayes".to_owned(),
-            model: "Emulated V.34 Modem".to_owned(),
-            revision: env!("CARGO_PKG_VERSION").to_owned(),
-        }
-    }
 }
 
 /// A number that rings the first free one of several lines.
@@ -252,7 +224,7 @@ pub enum PlanError {
 
 /// The longest name in caller identification (MDMF, parameter 7).
 const LONGEST_CALLER_NAME: usize = 15;
-const LONGEST_IDENTITY: usize = 64;
+const LONGEST_NAME: usize = 64;
 const LONGEST_DELAY: Duration = Duration::from_secs(2);
 /// No setting needs more, and sums of times stay far from overflow.
 const LONGEST_TIME: Duration = Duration::from_secs(24 * 3600);
@@ -331,23 +303,17 @@ impl Plan {
 impl LinePlan {
     fn check(&self) -> Result<(), PlanError> {
         let good = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-        if self.name.is_empty() || self.name.len() > LONGEST_IDENTITY || !self.name.bytes().all(good) {
+        if self.name.is_empty() || self.name.len() > LONGEST_NAME || !self.name.bytes().all(good) {
             return Err(PlanError::BadName(self.name.clone()));
         }
         check_number(&self.name, &self.number)?;
         if !matches!(self.rate, 75..=10_000_000) {
             return Err(PlanError::OutOfRange { what: "line rate", limits: "75 to 10000000 bit/s" });
         }
-        let texts = [
-            ("caller name", self.caller_name.as_deref().unwrap_or_default(), LONGEST_CALLER_NAME),
-            ("manufacturer", self.identity.manufacturer.as_str(), LONGEST_IDENTITY),
-            ("model", self.identity.model.as_str(), LONGEST_IDENTITY),
-            ("revision", self.identity.revision.as_str(), LONGEST_IDENTITY),
-        ];
-        for (what, text, most) in texts {
-            if text.len() > most || !text.bytes().all(|c| matches!(c, b' '..=b'~')) {
-                return Err(PlanError::BadText { what, line: self.name.clone(), most });
-            }
+        let caller_name = self.caller_name.as_deref().unwrap_or_default();
+        if caller_name.len() > LONGEST_CALLER_NAME || !caller_name.bytes().all(|c| matches!(c, b' '..=b'~')) {
+            let (what, most) = ("caller name", LONGEST_CALLER_NAME);
+            return Err(PlanError::BadText { what, line: self.name.clone(), most });
         }
         Ok(())
     }
@@ -355,7 +321,7 @@ impl LinePlan {
 
 fn check_number(owner: &str, number: &str) -> Result<(), PlanError> {
     let good = |c: u8| c.is_ascii_digit() || matches!(c, b'*' | b'#' | b'+');
-    if number.is_empty() || number.len() > LONGEST_IDENTITY || !number.bytes().all(good) {
+    if number.is_empty() || number.len() > LONGEST_NAME || !number.bytes().all(good) {
         return Err(PlanError::BadNumber { owner: owner.to_owned(), number: number.to_owned() });
     }
     Ok(())

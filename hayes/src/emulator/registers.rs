@@ -134,7 +134,7 @@ pub enum Quiet {
 
 /// All settings that `Z`, `&F` and `&W` move about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Profile {
+pub struct Switches {
     /// The S-registers.
     pub registers: Registers,
     /// `E1`: characters typed in command state are echoed.
@@ -155,7 +155,7 @@ pub struct Profile {
     pub show_caller: bool,
 }
 
-impl Default for Profile {
+impl Default for Switches {
     fn default() -> Self {
         Self {
             registers: Registers::default(),
@@ -171,7 +171,7 @@ impl Default for Profile {
     }
 }
 
-impl Profile {
+impl Switches {
     /// Whether the modem waits for dial tone before it dials (`X2`, `X4`).
     #[must_use]
     pub fn hears_dial_tone(&self) -> bool {
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn only_x2_and_x4_hear_dial_tone_and_only_x3_and_x4_hear_busy() {
         let heard: Vec<_> = (0..=4)
-            .map(|call_progress| Profile { call_progress, ..Profile::default() })
+            .map(|call_progress| Switches { call_progress, ..Switches::default() })
             .map(|profile| (profile.hears_dial_tone(), profile.hears_busy()))
             .collect();
         assert_eq!(heard, [(false, false), (false, false), (true, false), (false, true), (true, true)]);

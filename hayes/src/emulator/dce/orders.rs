@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Dce, State};
 use crate::command::{Action, Command, commands};
 use crate::emulator::dce::{LineSignal, Role};
-use crate::emulator::registers::{DtrDrop, Profile, Quiet};
+use crate::emulator::registers::{DtrDrop, Quiet, Switches};
 use crate::reply::ResultCode;
 
 /// How far a command got.
@@ -150,7 +150,7 @@ impl Dce {
             ('D', 1) => self.profile.dtr_drop = DtrDrop::Escape,
             ('D', 2) => self.profile.dtr_drop = DtrDrop::HangUp,
             ('D', 3) => self.profile.dtr_drop = DtrDrop::Reset,
-            ('F', 0 | 1) => self.profile = Profile::default(),
+            ('F', 0 | 1) => self.profile = Switches::default(),
             ('V', 0) => self.view(),
             ('W', 0 | 1) => {
                 let Some(stored) = self.stored.get_mut(usize::from(value == 1)) else { return ERROR };
@@ -163,12 +163,17 @@ impl Dce {
     }
 
     fn extended(&mut self, name: &str, action: &Action) -> Obeyed {
+        let asked = match action {
+            Action::Execute => name.to_owned(),
+            Action::Test => format!("{name}=?"),
+            Action::Read | Action::Set(_) => format!("{name}?"),
+        };
+        if let Some(lines) = self.kind.emulation.answers.get(&asked).cloned() {
+            self.information(&lines);
+            return Obeyed::Next;
+        }
         let text = match (name, action) {
-            ("+GMI" | "+FMI", Action::Execute | Action::Read) => self.identity.manufacturer.clone(),
-            ("+GMM" | "+FMM", Action::Execute | Action::Read) => self.identity.model.clone(),
-            ("+GMR" | "+FMR", Action::Execute | Action::Read) => self.identity.revision.clone(),
             ("+GMI" | "+GMM" | "+GMR", Action::Test) => return Obeyed::Next,
-            ("+GCAP", Action::Execute) => "+GCAP: +FCLASS,+VCID".to_owned(),
             ("+FCLASS", Action::Read | Action::Test) => "0".to_owned(),
             ("+FCLASS", Action::Set(value)) => return done_if(value == "0"),
             ("+VCID" | "#CID", Action::Read) => u8::from(self.profile.show_caller).to_string(),
@@ -185,14 +190,11 @@ impl Dce {
 
     /// `I`: product, checksum, test, model, settings and so on (V.250 6.1.3 leaves the texts to the maker).
     fn identify(&mut self, number: u32) {
-        match number {
-            0 => self.information(&["33600"]),
-            1 => self.information(&["255"]),
-            3 => self.information(&[&*self.identity.model.clone()]),
-            4 => self.view(),
-            5 => self.information(&[&*self.identity.manufacturer.clone()]),
-            6 => self.information(&[&*self.identity.revision.clone()]),
-            _ => self.information(&["OK"]),
+        let asked = if number == 0 { "I".to_owned() } else { format!("I{number}") };
+        match (number, self.kind.emulation.answers.get(&asked).cloned()) {
+            (_, Some(lines)) => self.information(&lines),
+            (4, None) => self.view(),
+            (_, None) => self.information(&["OK"]),
         }
     }
 
@@ -214,7 +216,7 @@ fn without_effect(family: Option<char>, letter: char, value: u32) -> Obeyed {
     done_if(WITHOUT_EFFECT.iter().any(|(f, l, most)| (*f, *l) == (family, letter) && value <= *most))
 }
 
-fn settings(profile: &Profile) -> String {
+fn settings(profile: &Switches) -> String {
     let quiet = match profile.quiet {
         Quiet::Off => 0,
         Quiet::On => 1,
@@ -237,7 +239,7 @@ fn settings(profile: &Profile) -> String {
     )
 }
 
-fn registers(profile: &Profile) -> String {
+fn registers(profile: &Switches) -> String {
     let shown = (0..=12).filter_map(|n| profile.registers.read(n).map(|value| format!("S{n:02}:{value:03}")));
     shown.collect::<Vec<_>>().join(" ")
 }

@@ -12,7 +12,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let mut dce = Dce::new(Identity::default(), CallerIdFormat::Spaced, None);
+        let mut dce = Dce::new(Profile::default_profile(), None);
         dce.handle_dtr(true);
         Self { dce, now: crate::emulator::an_instant(), screen: String::new(), line: Vec::new() }
     }
@@ -66,7 +66,7 @@ impl Bench {
     fn online() -> Self {
         let mut bench = Self::new();
         bench.typed("ATE0\r");
-        bench.event(LineEvent::Ring);
+        bench.event(LineEvent::Ring { pattern: 0 });
         bench.typed("ATA\r");
         assert_eq!(bench.event(LineEvent::Connected(33_600)), "\r\nCONNECT 33600\r\n");
         bench.signals();
@@ -130,7 +130,7 @@ fn quiet_keeps_result_codes_but_not_information() {
     assert_eq!(bench.typed("ATE0Q1\r"), "ATE0Q1\r");
     assert_eq!(bench.typed("AT\r"), "");
     assert_eq!(bench.typed("AT+FCLASS=?\r"), "\r\n0\r\n");
-    bench.event(LineEvent::Ring);
+    bench.event(LineEvent::Ring { pattern: 0 });
     assert_eq!(bench.typed("ATQ0\r"), "\r\nOK\r\n");
 }
 
@@ -249,9 +249,9 @@ fn a_semicolon_returns_to_command_state_off_hook() {
 fn rings_are_counted_and_forgotten_eight_seconds_after_the_last() {
     let mut bench = Bench::new();
     bench.typed("ATE0\r");
-    assert_eq!(bench.event(LineEvent::Ring), "\r\nRING\r\n");
+    assert_eq!(bench.event(LineEvent::Ring { pattern: 0 }), "\r\nRING\r\n");
     bench.wait(6.0);
-    bench.event(LineEvent::Ring);
+    bench.event(LineEvent::Ring { pattern: 0 });
     assert_eq!(bench.typed("ATS1?\r"), "\r\n002\r\n\r\nOK\r\n");
     bench.wait(8.0);
     assert_eq!(bench.typed("ATS1?\r"), "\r\n000\r\n\r\nOK\r\n");
@@ -261,15 +261,15 @@ fn rings_are_counted_and_forgotten_eight_seconds_after_the_last() {
 fn s0_answers_at_its_ring_unless_the_terminal_is_away() {
     let mut bench = Bench::new();
     bench.typed("ATE0S0=2\r");
-    bench.event(LineEvent::Ring);
+    bench.event(LineEvent::Ring { pattern: 0 });
     assert_eq!(bench.signals(), []);
-    bench.event(LineEvent::Ring);
+    bench.event(LineEvent::Ring { pattern: 0 });
     assert_eq!(bench.signals(), [LineSignal::OffHook(Role::Answer)]);
 
     let mut away = Bench::new();
     away.typed("ATE0S0=1\r");
     away.dce.handle_dtr(false);
-    away.event(LineEvent::Ring);
+    away.event(LineEvent::Ring { pattern: 0 });
     assert_eq!(away.signals(), []);
 }
 
@@ -285,10 +285,10 @@ fn an_answer_without_a_caller_ends_after_s7() {
 fn caller_identification_is_shown_when_asked_for() {
     let caller = CallerId { number: Some(crate::caller::CallerNumber::Withheld), ..CallerId::default() };
     let mut bench = Bench::new();
-    bench.event(LineEvent::Ring);
-    assert_eq!(bench.event(LineEvent::CallerId(caller.clone())), "");
+    bench.event(LineEvent::Ring { pattern: 0 });
+    assert_eq!(bench.event(LineEvent::CallerId { caller: caller.clone(), called: String::new() }), "");
     bench.typed("AT#CID=1\r");
-    assert_eq!(bench.event(LineEvent::CallerId(caller)), "\r\nNMBR = P\r\n");
+    assert_eq!(bench.event(LineEvent::CallerId { caller, called: String::new() }), "\r\nNMBR = P\r\n");
 }
 
 #[test]
@@ -369,7 +369,7 @@ fn a_drop_of_dtr_does_what_the_d_command_says() {
 fn a_dial_that_meets_a_caller_ends_in_no_carrier() {
     let mut bench = Bench::new();
     bench.typed("ATE0\r");
-    bench.event(LineEvent::Ring);
+    bench.event(LineEvent::Ring { pattern: 0 });
     bench.typed("ATDT1\r");
     bench.event(LineEvent::Collision);
     assert_eq!(bench.wait(5.0), "\r\nNO CARRIER\r\n");
@@ -377,13 +377,13 @@ fn a_dial_that_meets_a_caller_ends_in_no_carrier() {
 
 fn event() -> impl Strategy<Value = LineEvent> {
     prop_oneof![
-        Just(LineEvent::Ring),
+        Just(LineEvent::Ring { pattern: 0 }),
         Just(LineEvent::DialTone),
         Just(LineEvent::Collision),
         Just(LineEvent::BusyTone),
         Just(LineEvent::Connected(2400)),
         Just(LineEvent::Dropped),
-        Just(LineEvent::CallerId(CallerId::default())),
+        Just(LineEvent::CallerId { caller: CallerId::default(), called: String::new() }),
     ]
 }
 
