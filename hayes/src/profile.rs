@@ -14,7 +14,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 pub use self::emulation::{Blacklisting, CallerIdMoment, CallerIdStyle, Emulation, RingStyle};
-pub use self::identification::{Identification, NoUsbId, Rule, UsbId};
+pub use self::identification::{Identification, Inquiry, NoUsbId, Rule, UsbId};
 pub use self::setup::{Check, Quirks, Setup};
 
 /// One kind of modem.

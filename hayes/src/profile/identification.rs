@@ -19,7 +19,9 @@ pub struct Identification {
 
 impl Identification {
     /// The commands that identify a modem (V.250 6.1, T.31, 3GPP TS 27.007), without `AT`, in the order they are sent.
-    pub const COMMANDS: [&str; 16] = [
+    ///
+    /// The fax modems of the early nineties know `+FMFR?`, `+FMDL?` and `+FREV?` (EIA-592) in place of the newer ones.
+    pub const COMMANDS: [&str; 22] = [
         "I",
         "I1",
         "I2",
@@ -31,12 +33,74 @@ impl Identification {
         "+GMI",
         "+GMM",
         "+GMR",
+        "+CGMI",
+        "+CGMM",
+        "+CGMR",
         "+FMI",
         "+FMM",
         "+FMR",
+        "+FMFR?",
+        "+FMDL?",
+        "+FREV?",
         "+FCLASS=?",
         "+GCAP",
     ];
+}
+
+/// Asks a modem what it is: the commands one after another, and what came back.
+///
+/// Bounded: keeps at most [`LINES_KEPT`](Self::LINES_KEPT) lines of an answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inquiry {
+    asked: usize,
+    lines: Vec<String>,
+    seen: Identification,
+}
+
+impl Inquiry {
+    /// How many lines of one answer are kept: more than any modem's `ATI4`, less than what noise could bring.
+    pub const LINES_KEPT: usize = 64;
+
+    /// Begins with the first of [`Identification::COMMANDS`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The command to send next or that waits for its answer, without `AT`; `None` once all have been answered.
+    #[must_use]
+    pub fn command(&self) -> Option<&'static str> {
+        Identification::COMMANDS.get(self.asked).copied()
+    }
+
+    /// Takes a line of the answer: anything but echo, a final result code and unasked ones such as `RING`.
+    pub fn handle_line(&mut self, line: &str) {
+        if self.command().is_some() && self.lines.len() < Self::LINES_KEPT {
+            self.lines.push(line.to_owned());
+        }
+    }
+
+    /// Takes the final result code, accepted or refused, and goes on to the next command.
+    pub fn handle_result(&mut self, accepted: bool) {
+        let lines = std::mem::take(&mut self.lines);
+        if let Some(command) = self.command() {
+            if accepted {
+                self.seen.answers.insert(command.to_owned(), lines);
+            }
+            self.asked += 1;
+        }
+    }
+
+    /// Takes that no final result code came in time, as with modems that forget it, and goes on to the next command.
+    pub fn handle_silence(&mut self) {
+        self.handle_result(!self.lines.is_empty());
+    }
+
+    /// What was learnt so far.
+    #[must_use]
+    pub fn finish(self) -> Identification {
+        self.seen
+    }
 }
 
 /// Texts that answers must contain, by the command; all of them must hold. Case does not count.
@@ -121,6 +185,50 @@ mod tests {
         for text in ["", "0baf", "baf:0303", "0baf:+303", "0baf:0303:1"] {
             assert!(text.parse::<UsbId>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_inquiry_asks_everything_and_keeps_what_was_accepted() {
+        let mut inquiry = Inquiry::new();
+        let mut asked = Vec::new();
+        while let Some(command) = inquiry.command() {
+            asked.push(command);
+            match command {
+                "I" => {
+                    inquiry.handle_line("5601");
+                    inquiry.handle_result(true);
+                }
+                "I1" => inquiry.handle_result(true),
+                "I2" => {
+                    inquiry.handle_line("TEST OK");
+                    inquiry.handle_silence();
+                }
+                "I3" => inquiry.handle_silence(),
+                _ => {
+                    inquiry.handle_line("of no use");
+                    inquiry.handle_result(false);
+                }
+            }
+        }
+        assert_eq!(asked, Identification::COMMANDS);
+        inquiry.handle_line("late");
+        inquiry.handle_result(true);
+        let answers: Vec<_> = inquiry.finish().answers.into_iter().collect();
+        let line = |text: &str| vec![text.to_owned()];
+        assert_eq!(
+            answers,
+            [("I".to_owned(), line("5601")), ("I1".to_owned(), vec![]), ("I2".to_owned(), line("TEST OK"))]
+        );
+    }
+
+    #[test]
+    fn an_endless_answer_is_cut() {
+        let mut inquiry = Inquiry::new();
+        for _ in 0..10_000 {
+            inquiry.handle_line("noise");
+        }
+        inquiry.handle_result(true);
+        assert_eq!(inquiry.finish().answers["I"].len(), Inquiry::LINES_KEPT);
     }
 
     #[test]
