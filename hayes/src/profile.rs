@@ -43,15 +43,56 @@ pub struct Profile {
 }
 
 /// Why a text is no profile.
-#[derive(Debug, Error)]
-#[error("not a modem profile: {0}")]
-pub struct ProfileError(#[from] toml::de::Error);
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ProfileError {
+    /// It is no TOML, or has a field that is missing, unknown or of another type.
+    #[error("line {line}: {what}")]
+    Form {
+        /// The line where it went wrong, from 1.
+        line: usize,
+        /// What is wrong there.
+        what: String,
+    },
+    /// A field's content makes no sense.
+    #[error("{field}: {what}")]
+    Content {
+        /// The field, as it is called in the text.
+        field: &'static str,
+        /// What is wrong with it.
+        what: String,
+    },
+}
 
 /// The profile for a modem that nothing else fits.
 pub const DEFAULT_ID: &str = "default";
 
 /// The entries that come with this crate.
-const BUILT_IN: [&str; 2] = [include_str!("../profiles/default.toml"), include_str!("../profiles/conexant.toml")];
+const BUILT_IN: [&str; 24] = [
+    include_str!("../profiles/default.toml"),
+    include_str!("../profiles/conexant.toml"),
+    include_str!("../profiles/rockwell.toml"),
+    include_str!("../profiles/usr.toml"),
+    include_str!("../profiles/usr-usb.toml"),
+    include_str!("../profiles/lucent.toml"),
+    include_str!("../profiles/multitech.toml"),
+    include_str!("../profiles/zoom.toml"),
+    include_str!("../profiles/smartlink.toml"),
+    include_str!("../profiles/zyxel.toml"),
+    include_str!("../profiles/elsa.toml"),
+    include_str!("../profiles/spandsp.toml"),
+    include_str!("../profiles/isdn.toml"),
+    include_str!("../profiles/isdn4linux.toml"),
+    include_str!("../profiles/usr-isdn.toml"),
+    include_str!("../profiles/zyxel-isdn.toml"),
+    include_str!("../profiles/elsa-isdn.toml"),
+    include_str!("../profiles/gsm.toml"),
+    include_str!("../profiles/huawei.toml"),
+    include_str!("../profiles/quectel.toml"),
+    include_str!("../profiles/sierra.toml"),
+    include_str!("../profiles/simcom.toml"),
+    include_str!("../profiles/telit.toml"),
+    include_str!("../profiles/u-blox.toml"),
+];
 
 /// Profiles to choose from; never empty, for the default is always among them.
 #[derive(Clone, Debug)]
@@ -106,7 +147,35 @@ impl Profile {
     ///
     /// [`ProfileError`], which says where the text is wrong and what was expected.
     pub fn from_toml(text: &str) -> Result<Self, ProfileError> {
-        Ok(toml::from_str(text)?)
+        let profile: Self = toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let what = error.message().lines().collect::<Vec<_>>().join(", ");
+            ProfileError::Form { line: before.matches('\n').count() + 1, what }
+        })?;
+        profile.check()?;
+        Ok(profile)
+    }
+
+    fn check(&self) -> Result<(), ProfileError> {
+        let wrong = |field, what: String| Err(ProfileError::Content { field, what });
+        let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if self.id.is_empty() || !self.id.bytes().all(known) {
+            return wrong("id", format!("{:?} is not of small letters, digits and hyphens", self.id));
+        }
+        if let Some(rule) = self.recognise.iter().find(|rule| !rule.is_sound()) {
+            return wrong(
+                "recognise",
+                format!("{rule:?} would fit any modem; name a command and a text in its answer"),
+            );
+        }
+        if let Some(command) = self.setup.commands().find(|command| !is_command(command)) {
+            return wrong("setup", format!("{command:?} is no command; write it without AT, in printable characters"));
+        }
+        let register = |number: &&String| number.parse::<u8>().is_err();
+        match self.emulation.registers.keys().find(register) {
+            Some(number) => wrong("registers", format!("there is no register {number:?}; they go from 0 to 255")),
+            None => Ok(()),
+        }
     }
 
     /// The sound choice for a modem that is not known: plain V.250.
@@ -126,9 +195,25 @@ impl Profile {
     }
 }
 
+/// One line for the modem that holds nothing but itself, and does not say `AT` again.
+fn is_command(command: &str) -> bool {
+    let starts_with_at = command.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("AT"));
+    !command.is_empty() && !starts_with_at && command.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn identified(profile: &Profile) -> Identification {
+        let mut inquiry = Inquiry::new();
+        while let Some(command) = inquiry.command() {
+            let answer = profile.emulation.answers.get(command);
+            answer.into_iter().flatten().for_each(|line| inquiry.handle_line(line));
+            inquiry.handle_result(answer.is_some());
+        }
+        inquiry.finish()
+    }
 
     #[test]
     fn every_entry_is_well_formed_and_named_once() {
@@ -138,6 +223,81 @@ mod tests {
         ids.dedup();
         assert_eq!(ids.len(), count);
         assert!(ids.contains(&DEFAULT_ID.to_owned()));
+    }
+
+    #[test]
+    fn every_entry_of_the_folder_is_built_in() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles");
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let id = path.file_stem().unwrap().to_str().unwrap();
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert_eq!(Profile::from_toml(&text).unwrap().id, id, "the file is named after the entry");
+            assert!(text.starts_with("# "), "{id} says first which modems it is about");
+            assert_eq!(*Catalogue::built_in().find(id).expect(id), Profile::from_toml(&text).unwrap());
+        }
+    }
+
+    #[test]
+    fn every_emulated_modem_is_recognised_as_what_it_is() {
+        let catalogue = Catalogue::built_in();
+        for profile in catalogue.iter() {
+            assert_eq!(catalogue.recognise(&identified(profile)).id, profile.id);
+        }
+    }
+
+    #[test]
+    fn the_order_of_entries_does_not_decide_what_an_emulated_modem_is() {
+        let mut catalogue = Catalogue::built_in();
+        catalogue.profiles.reverse();
+        for profile in catalogue.iter() {
+            assert_eq!(catalogue.recognise(&identified(profile)).id, profile.id);
+        }
+    }
+
+    #[test]
+    fn every_usb_id_belongs_to_one_entry_and_leads_to_it() {
+        let catalogue = Catalogue::built_in();
+        for profile in catalogue.iter() {
+            for &usb in &profile.usb {
+                let seen = Identification { usb: Some(usb), ..Identification::default() };
+                assert_eq!(catalogue.recognise(&seen).id, profile.id, "{usb}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_an_entry_tells_its_modem_turns_caller_identification_on() {
+        for profile in Catalogue::built_in().iter() {
+            let told: Vec<&str> = profile.setup.caller_id.iter().flat_map(|line| line.split(';')).collect();
+            let turned_on = profile.emulation.caller_id_by.iter().any(|by| told.contains(&by.as_str()));
+            assert!(turned_on || profile.emulation.caller_id_by.is_empty(), "{}", profile.id);
+            let distinct = &profile.setup.distinctive_ring;
+            assert!(
+                distinct.is_empty() || profile.emulation.distinctive_ring_by.iter().any(|by| distinct.contains(by)),
+                "{}",
+                profile.id
+            );
+        }
+    }
+
+    #[test]
+    fn a_wrong_entry_says_what_is_wrong_and_where() {
+        let wrong = |text: &str| Profile::from_toml(text).unwrap_err().to_string();
+        let entry = |rest: &str| wrong(&format!("id = \"x\"\nname = \"X\"\n{rest}"));
+        assert_eq!(wrong("id = \"x\""), "line 1: missing field `name`");
+        assert!(entry("colour = 1").starts_with("line 3: unknown field `colour`, expected one of"));
+        assert!(entry("[setup]\n\nreset = 1").starts_with("line 5: invalid type: integer `1`"));
+        assert_eq!(entry("usb = [\"572:1329\"]"), "line 3: \"572:1329\" is no USB id; expected such as \"0baf:0303\"");
+        assert_eq!(
+            wrong("id = \"My modem\"\nname = \"X\""),
+            "id: \"My modem\" is not of small letters, digits and hyphens"
+        );
+        assert!(entry("recognise = [{}]").starts_with("recognise: "));
+        assert!(entry("recognise = [{ I3 = \"\" }]").starts_with("recognise: "));
+        assert!(entry("[setup]\nreset = \"ATZ\"").starts_with("setup: \"ATZ\" is no command"));
+        assert!(entry("[setup]\ncaller-id = [\"+VCID=1\\rATD1\"]").starts_with("setup: "));
+        assert!(entry("[emulation.registers]\n256 = 1").starts_with("registers: there is no register \"256\""));
     }
 
     #[test]

@@ -10,7 +10,8 @@ use serde::Deserialize;
 pub struct Emulation {
     /// The information text of commands, by the command without `AT` (`I3`, `+GMM`, `+FCLASS=?`), line by line.
     pub answers: BTreeMap<String, Vec<String>>,
-    /// The settings that turn caller identification on, any of them: `+VCID=1`, `#CID=1`, `S40.2=1`, `+CLIP=1`.
+    /// The settings that turn caller identification on, any of them: `+VCID=1`, `#CID=1`, `S40.2=1`, `+CLIP=1`. Empty:
+    /// it is on from the start, as with ISDN adapters.
     pub caller_id_by: Vec<String>,
     /// The settings that turn it on as hexadecimal messages: `+VCID=2`, `#CID=2`.
     pub caller_id_hex_by: Vec<String>,
@@ -23,6 +24,7 @@ pub struct Emulation {
     /// The settings that make distinctive rings differ, any of them: `-SDR=7`, `S41=1`. Empty: they never do.
     pub distinctive_ring_by: Vec<String>,
     /// What stands after `CONNECT` with `X1` and up; `{rate}` is the rate of the line, `{dte}` that of the terminal.
+    /// Empty: `CONNECT` stands alone.
     pub connect: String,
     /// Registers that leave the factory with another value than usual, by their number.
     pub registers: BTreeMap<String, u8>,

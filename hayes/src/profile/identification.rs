@@ -105,12 +105,18 @@ impl Inquiry {
 
 /// Texts that answers must contain, by the command; all of them must hold. Case does not count.
 ///
-/// The command `*` stands for any of them.
+/// The command `*` stands for any of them; a text that begins with `=` is the whole line and not a part of it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(transparent)]
 pub struct Rule(pub BTreeMap<String, String>);
 
 impl Rule {
+    /// Reports whether the rule asks for anything at all.
+    pub(super) fn is_sound(&self) -> bool {
+        !self.0.is_empty()
+            && self.0.iter().all(|(command, text)| !command.is_empty() && !text.is_empty() && text != "=")
+    }
+
     /// How much text the rule has matched, if it holds.
     pub(super) fn fit(&self, seen: &Identification) -> Option<usize> {
         if self.0.is_empty() {
@@ -118,12 +124,14 @@ impl Rule {
         }
         let holds = |(command, text): (&String, &String)| {
             let text = text.to_ascii_lowercase();
-            let said = |lines: &Vec<String>| lines.iter().any(|line| line.to_ascii_lowercase().contains(&text));
+            let whole = text.strip_prefix('=');
+            let same = |line: &str| whole.map_or_else(|| line.contains(&text), |whole| line == whole);
+            let said = |lines: &Vec<String>| lines.iter().any(|line| same(&line.to_ascii_lowercase()));
             let found = match command.as_str() {
                 "*" => seen.answers.values().any(said),
                 command => seen.answers.get(command).is_some_and(said),
             };
-            found.then_some(text.len())
+            found.then_some(whole.unwrap_or(&text).len())
         };
         self.0.iter().map(holds).sum()
     }
@@ -241,6 +249,8 @@ mod tests {
         assert_eq!(rule(&[("I3", "courier")]).fit(&seen), Some(7));
         assert_eq!(rule(&[("*", "X2"), ("I3", "courier")]).fit(&seen), Some(9));
         assert_eq!(rule(&[("I3", "courier"), ("I4", "x2")]).fit(&seen), None);
+        assert_eq!(rule(&[("I3", "=X2")]).fit(&seen), Some(2));
+        assert_eq!(rule(&[("I3", "=courier")]).fit(&seen), None);
         assert_eq!(rule(&[]).fit(&seen), None);
     }
 }

@@ -28,14 +28,35 @@ pub struct Setup {
     pub blacklist: Option<String>,
 }
 
+impl Setup {
+    /// Every command in it, with `{}` where a country's code belongs.
+    pub fn commands(&self) -> impl Iterator<Item = &str> {
+        let lists = [&self.initialise, &self.caller_id, &self.distinctive_ring];
+        let check = self.caller_id_check.as_ref().map(|check| &check.ask);
+        let single = [&self.flow_control, &self.country, &self.call_list, &self.blacklist];
+        let single = single.into_iter().filter_map(Option::as_ref).chain(check).chain([&self.reset, &self.hang_up]);
+        lists.into_iter().flatten().chain(single).map(String::as_str)
+    }
+}
+
 /// A question whose answer shows whether a setting has been kept.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Check {
     /// The question: `+VCID?`.
     pub ask: String,
-    /// What a line of the answer is when the setting holds, without a prefix such as `+VCID: `.
+    /// The first value of the answer when the setting holds: `1` for `1`, `+VCID: 1` and `+CLIP: 1,1`.
     pub expect: String,
+}
+
+impl Check {
+    /// Reports whether this line of the answer shows that the setting holds.
+    #[must_use]
+    pub fn holds(&self, line: &str) -> bool {
+        let name = self.ask.trim_end_matches('?');
+        let values = line.strip_prefix(name).map_or(line, |rest| rest.trim_start_matches([':', ' ']));
+        values.split(',').next().is_some_and(|first| first.trim() == self.expect)
+    }
 }
 
 /// What has to be mended.
@@ -44,12 +65,6 @@ pub struct Check {
 pub struct Quirks {
     /// Caller identification is lost by a call: it is turned on again after every one.
     pub caller_id_lost_by_call: bool,
-    /// How long it hears nothing after a reset or a drop of DTR, in milliseconds.
-    pub deaf_after_reset: u64,
-    /// It knows no data calls: `CONNECT` means that a person answered.
-    pub voice_only: bool,
-    /// `ATH` is not obeyed while a call is being made: only DTR ends it.
-    pub hangs_up_by_dtr: bool,
 }
 
 impl Default for Setup {
@@ -66,6 +81,22 @@ impl Default for Setup {
             hang_up: "H".to_owned(),
             call_list: None,
             blacklist: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_looks_at_the_first_value_of_the_answer() {
+        let check = |ask: &str| Check { ask: ask.to_owned(), expect: "1".to_owned() };
+        for (ask, line) in [("+VCID?", "1"), ("+VCID?", "+VCID: 1"), ("+CLIP?", "+CLIP: 1,2"), ("#CID?", "#CID:1")] {
+            assert!(check(ask).holds(line), "{line}");
+        }
+        for line in ["0", "+VCID: 0", "+CLIP: 1", "10", "+VCID: (0,1)", ""] {
+            assert!(!check("+VCID?").holds(line), "{line}");
         }
     }
 }
