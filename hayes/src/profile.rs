@@ -119,7 +119,7 @@ impl Catalogue {
     }
 
     /// All profiles.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Profile>> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<Profile>> {
         self.profiles.iter()
     }
 

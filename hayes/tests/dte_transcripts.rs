@@ -6,6 +6,8 @@
 //! - `whole`: an idle modem; each `ATD` begins a dial. Ends at `CONNECT`, for what follows is data.
 //! - `each`: every `< ` line is the answer to a dial of its own, of 5550002; one `# expect:` line for each.
 //! - `each numeric`: the same with a modem that speaks in digits.
+//!
+//! What modems say they are (`ident_*`) is in `ident_transcripts.rs`.
 
 #![allow(
     clippy::unwrap_used,
@@ -28,6 +30,7 @@ use hayes::reply::{RingInfo, RingVariant};
 fn every_transcript_means_what_it_says() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
     let mut files: Vec<_> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| !file.file_name().unwrap().to_str().unwrap().starts_with("ident_"));
     files.sort();
     let mut wrong = String::new();
     for file in &files {
