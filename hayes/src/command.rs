@@ -1,6 +1,6 @@
 //! Command lines as a modem reads them (V.250 5.2 to 5.4 and 6.3.1, with the Hayes and vendor families).
 //!
-//! Owns the grammar only: it turns the body of a line (what stands between `AT` and S3) into [`Command`]s, one at a
+//! Owns the grammar only, and the values after `=` ([`values`]): it turns the body of a line (what stands between `AT` and S3) into [`Command`]s, one at a
 //! time, and refuses to know what any of them does. A command it cannot read ends the line; a long name such as
 //! `+VCID` or `#CID` is always one command, never a string of letters.
 
@@ -22,6 +22,13 @@ pub enum Command {
     Dial(DialString),
     /// `Sn?`: read a register (V.250 5.3.2).
     ReadRegister(u8),
+    /// `Sn.b?`: read one bit of a register.
+    ReadRegisterBit {
+        /// The register's number.
+        register: u8,
+        /// The bit, 0 to 7.
+        bit: u8,
+    },
     /// `Sn=v`: write a register; an empty value is 0.
     SetRegister {
         /// The register's number.
@@ -38,6 +45,15 @@ pub enum Command {
         /// Its new state.
         on: bool,
     },
+    /// `&Zn=...`: store a telephone number; it takes the rest of the line.
+    StoreNumber {
+        /// Its place.
+        place: u8,
+        /// What to dial, as typed.
+        number: String,
+    },
+    /// `&Zn?`: tell the telephone number stored there.
+    ReadNumber(u8),
     /// `+NAME`, `#NAME`, `-NAME` and the like (V.250 5.4).
     Extended {
         /// The name in upper case, with its first character: `+VCID`.
@@ -69,6 +85,8 @@ pub struct DialString {
     pub voice: bool,
     /// Whether it was `DL`: dial the last number again; `steps` is then empty.
     pub redial: bool,
+    /// Whether `R` stands in it: the caller sends the answer tone, to reach a modem that can only originate.
+    pub reverse: bool,
 }
 
 /// One step of dialling.
@@ -88,12 +106,30 @@ pub enum DialStep {
     QuietAnswer,
     /// `!`: register recall, a short on-hook.
     Flash,
+    /// `$`: wait for the tone after which a calling card's number is dialled.
+    CardTone,
+    /// `S=n`: the number stored there.
+    Stored(u8),
+}
+
+/// One of the values after the `=` of an extended command (V.250 5.4.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// Left out: it stays as it was.
+    Omitted,
+    /// A number or a bare word, in upper case.
+    Plain(String),
+    /// A string constant, without its quotes and with its escapes resolved.
+    Quoted(String),
 }
 
 /// The command line cannot be read any further: the modem answers `ERROR` (V.250 5.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("malformed command")]
 pub struct Malformed;
+
+/// The longest name of an extended command with its `+` (V.250 5.4.1).
+const LONGEST_NAME: usize = 17;
 
 /// Reads the commands of the body of a line, without its `AT` and S3.
 ///
@@ -102,6 +138,53 @@ pub struct Malformed;
 #[must_use]
 pub fn commands(body: &[u8]) -> Commands<'_> {
     Commands { rest: body, selected: 0 }
+}
+
+/// Reads the values of [`Action::Set`], separated by commas (V.250 5.4.2).
+///
+/// # Errors
+///
+/// [`Malformed`] if a quote is not closed, something stands beside a string constant, or a backslash in one is not
+/// followed by two hexadecimal digits (V.250 5.4.2.2).
+pub fn values(text: &str) -> Result<Vec<Value>, Malformed> {
+    let mut values = Vec::new();
+    let mut rest = text;
+    loop {
+        let value;
+        (value, rest) = if let Some(quoted) = rest.strip_prefix('"') {
+            let (inside, after) = quoted.split_once('"').ok_or(Malformed)?;
+            (Value::Quoted(unescape(inside)?), after)
+        } else {
+            let end = rest.find(',').unwrap_or(rest.len());
+            let (plain, after) = rest.split_at(end);
+            if plain.contains('"') {
+                return Err(Malformed);
+            }
+            let omitted = plain.is_empty();
+            (if omitted { Value::Omitted } else { Value::Plain(plain.to_ascii_uppercase()) }, after)
+        };
+        values.push(value);
+        if rest.is_empty() {
+            return Ok(values);
+        }
+        rest = rest.strip_prefix(',').ok_or(Malformed)?;
+    }
+}
+
+/// Resolves `\22` and the like, the only way to put a quote or a backslash into a string constant.
+fn unescape(text: &str) -> Result<String, Malformed> {
+    let mut resolved = String::new();
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        if c != '\\' {
+            resolved.push(c);
+            continue;
+        }
+        let mut nibble = || rest.next().and_then(|digit| digit.to_digit(16)).ok_or(Malformed);
+        let code = nibble()? * 16 + nibble()?;
+        resolved.push(char::from_u32(code).ok_or(Malformed)?);
+    }
+    Ok(resolved)
 }
 
 /// Iterator over the commands of a line, see [`commands`].
@@ -129,6 +212,7 @@ impl Iterator for Commands<'_> {
                 b'=' | b'?' => self.register_action(first),
                 letter if letter.is_ascii_uppercase() => Ok(self.basic(None, letter)),
                 b'&' => match self.take() {
+                    Some(b'Z') => self.stored_number(),
                     Some(letter) if letter.is_ascii_uppercase() => Ok(self.basic(Some('&'), letter)),
                     Some(_) | None => Err(Malformed),
                 },
@@ -192,6 +276,9 @@ impl Commands<'_> {
             return self.register_action(next).map(Some);
         }
         let bit = self.octet()?.filter(|bit| *bit < 8).ok_or(Malformed)?;
+        if self.take_if(|c| c == b'?').is_some() {
+            return Ok(Some(Command::ReadRegisterBit { register: self.selected, bit }));
+        }
         self.take_if(|c| c == b'=').ok_or(Malformed)?;
         let on = match self.octet()?.unwrap_or(0) {
             0 => false,
@@ -209,6 +296,24 @@ impl Commands<'_> {
         Ok(Command::SetRegister { register, value: self.octet()?.unwrap_or(0) })
     }
 
+    /// After `&Z`: a place, then `=` and the rest of the line, or `?`.
+    fn stored_number(&mut self) -> Result<Command, Malformed> {
+        let place = self.octet()?.unwrap_or(0);
+        match self.take() {
+            Some(b'?') => Ok(Command::ReadNumber(place)),
+            Some(b'=') => {
+                let mut number = String::new();
+                while let Some(c) = self.take() {
+                    number.push(char::from(c));
+                }
+                Ok(Command::StoreNumber { place, number })
+            }
+            Some(_) | None => Err(Malformed),
+        }
+    }
+
+    /// After `D`: the rest of the line, or up to a `;`. What is neither a digit nor a modifier is left out, so that
+    /// numbers may be written as people write them (V.250 6.3.1).
     fn dial(&mut self) -> Result<Command, Malformed> {
         let mut string = DialString::default();
         let mut digits = String::new();
@@ -218,7 +323,6 @@ impl Commands<'_> {
                     digits.push(char::from(c));
                     continue;
                 }
-                b'(' | b')' | b'-' | b'.' | b'/' | b'"' => continue,
                 b'L' if string.steps.is_empty() && digits.is_empty() => {
                     string.redial = true;
                     continue;
@@ -233,7 +337,16 @@ impl Commands<'_> {
                 b',' => DialStep::Pause,
                 b'@' => DialStep::QuietAnswer,
                 b'!' => DialStep::Flash,
-                _ => return Err(Malformed),
+                b'$' => DialStep::CardTone,
+                b'R' => {
+                    string.reverse = true;
+                    continue;
+                }
+                b'S' => {
+                    self.take_if(|c| c == b'=');
+                    DialStep::Stored(self.octet()?.unwrap_or(0))
+                }
+                _ => continue,
             };
             if !digits.is_empty() {
                 string.steps.push_back(DialStep::Digits(std::mem::take(&mut digits)));
@@ -246,13 +359,14 @@ impl Commands<'_> {
         Ok(Command::Dial(string))
     }
 
-    /// After `+`: a name, then what is asked, then `;` or the end (V.250 5.4.1).
+    /// After `+`: a name that begins with a letter, then what is asked, then `;` or the end (V.250 5.4.1).
     fn extended(&mut self, first: char) -> Result<Command, Malformed> {
         let mut name = String::from(first);
+        name.push(char::from(self.take_if(|c| c.is_ascii_uppercase()).ok_or(Malformed)?));
         while let Some(c) = self.take_if(|c| c.is_ascii_alphanumeric() || b"!%-./:_".contains(&c)) {
             name.push(char::from(c));
         }
-        if name.len() == 1 {
+        if name.len() > LONGEST_NAME {
             return Err(Malformed);
         }
         self.action(name)
@@ -318,135 +432,4 @@ impl Commands<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn parse(body: &str) -> Vec<Result<Command, Malformed>> {
-        commands(body.as_bytes()).collect()
-    }
-
-    fn basic(family: Option<char>, letter: char, value: u32) -> Result<Command, Malformed> {
-        Ok(Command::Basic { family, letter, value })
-    }
-
-    fn extended(name: &str, action: Action) -> Result<Command, Malformed> {
-        Ok(Command::Extended { name: name.to_owned(), action })
-    }
-
-    fn dial(body: &str) -> DialString {
-        match parse(body).as_slice() {
-            [Ok(Command::Dial(string))] => string.clone(),
-            other => panic!("not one dial command: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn reads_several_basic_commands_with_and_without_numbers() {
-        assert_eq!(
-            parse("E0 v1 x4&c1&d2"),
-            [
-                basic(None, 'E', 0),
-                basic(None, 'V', 1),
-                basic(None, 'X', 4),
-                basic(Some('&'), 'C', 1),
-                basic(Some('&'), 'D', 2)
-            ]
-        );
-        assert_eq!(parse("H"), [basic(None, 'H', 0)]);
-        assert_eq!(parse(""), []);
-    }
-
-    #[test]
-    fn an_unknown_extended_command_is_one_command_not_its_letters() {
-        assert_eq!(parse("+VCID=1"), [extended("+VCID", Action::Set("1".into()))]);
-        assert_eq!(
-            parse("#CID=1;-STE=3"),
-            [extended("#CID", Action::Set("1".into())), extended("-STE", Action::Set("3".into()))]
-        );
-        assert_eq!(parse("*ID1"), [extended("*ID", Action::Set("1".into()))]);
-        assert_eq!(parse("%CCID=1"), [extended("%CCID", Action::Set("1".into()))]);
-    }
-
-    #[test]
-    fn extended_commands_read_test_and_execute() {
-        assert_eq!(
-            parse("+FCLASS=?;+VCID?;+GMI;E1"),
-            [
-                extended("+FCLASS", Action::Test),
-                extended("+VCID", Action::Read),
-                extended("+GMI", Action::Execute),
-                basic(None, 'E', 1)
-            ]
-        );
-    }
-
-    #[test]
-    fn a_semicolon_inside_quotes_does_not_end_a_value() {
-        assert_eq!(parse("+X=\"a; b\" , 2;E"), [extended("+X", Action::Set("\"a; b\",2".into())), basic(None, 'E', 0)]);
-    }
-
-    #[test]
-    fn vendor_letters_with_numbers_stand_alone() {
-        assert_eq!(
-            parse("\\N3%C1*B&K3"),
-            [basic(Some('\\'), 'N', 3), basic(Some('%'), 'C', 1), basic(Some('*'), 'B', 0), basic(Some('&'), 'K', 3)]
-        );
-    }
-
-    #[test]
-    fn registers_are_written_read_selected_and_set_by_bit() {
-        assert_eq!(
-            parse("S0=2S7?S8.5=1S3=S12=300"),
-            [
-                Ok(Command::SetRegister { register: 0, value: 2 }),
-                Ok(Command::ReadRegister(7)),
-                Ok(Command::SetRegisterBit { register: 8, bit: 5, on: true }),
-                Ok(Command::SetRegister { register: 3, value: 0 }),
-                Err(Malformed)
-            ]
-        );
-        assert_eq!(parse("S7"), []);
-        assert_eq!(parse("S7?=9"), [Ok(Command::ReadRegister(7)), Ok(Command::SetRegister { register: 7, value: 9 })]);
-    }
-
-    #[test]
-    fn dial_strings_keep_their_modifiers_in_order() {
-        let string = dial("DT 9,W(555) 12-34@!P*0#;");
-        assert_eq!(
-            Vec::from(string.steps),
-            [
-                DialStep::Tone,
-                DialStep::Digits("9".into()),
-                DialStep::Pause,
-                DialStep::DialTone,
-                DialStep::Digits("5551234".into()),
-                DialStep::QuietAnswer,
-                DialStep::Flash,
-                DialStep::Pulse,
-                DialStep::Digits("*0#".into())
-            ]
-        );
-        assert!(string.voice);
-        assert!(dial("DL").redial);
-        assert_eq!(parse("DT5;H"), [Ok(Command::Dial(dial("DT5;"))), basic(None, 'H', 0)]);
-    }
-
-    #[test]
-    fn what_stands_before_a_mistake_is_still_read_and_nothing_after_it() {
-        assert_eq!(parse("E0)V0"), [basic(None, 'E', 0), Err(Malformed)]);
-        assert_eq!(parse("+"), [Err(Malformed)]);
-        assert_eq!(parse("&"), [Err(Malformed)]);
-        assert_eq!(parse("+X?Y"), [Err(Malformed)]);
-        assert_eq!(parse("DS=1"), [Err(Malformed)]);
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_give_at_most_one_command_a_byte(body in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let read = commands(&body).count();
-            prop_assert!(read <= body.len());
-        }
-    }
-}
+mod tests;

@@ -1,22 +1,46 @@
-//! The settings of a modem: S-registers and the switches that `E`, `V`, `Q`, `X`, `&C`, `&D` set.
+//! The S-registers of a modem.
 //!
-//! Owns values, ranges and factory defaults (V.250 6.2 and 6.3; S1, S2, S11 and S12 are Hayes). It acts on nothing.
+//! Owns values, ranges and factory defaults (V.250 6.2 and 6.3; S1, S2, S11, S12 and those from S18 on are Hayes and
+//! Rockwell). It acts on nothing.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The highest register a modem of this kind has.
+/// The highest register that every kind of modem has.
 pub const HIGHEST_REGISTER: u8 = 99;
 
-/// S-registers 0 to 99.
+/// Registers that leave the factory with another value than 0.
+const FACTORY: [(u8, u8); 17] = [
+    (2, 43),
+    (3, 13),
+    (4, 10),
+    (5, 8),
+    (6, 2),
+    (7, 50),
+    (8, 2),
+    (9, 6),
+    (10, 14),
+    (11, 95),
+    (12, 50),
+    (25, 5),
+    (26, 1),
+    (36, 7),
+    (38, 20),
+    (46, 138),
+    (48, 7),
+];
+
+/// S-registers 0 to 99, and those beyond that a kind of modem has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Registers([u8; HIGHEST_REGISTER as usize + 1]);
+pub struct Registers {
+    common: [u8; HIGHEST_REGISTER as usize + 1],
+    more: BTreeMap<u8, u8>,
+}
 
 impl Default for Registers {
     fn default() -> Self {
-        let mut registers = Self([0; HIGHEST_REGISTER as usize + 1]);
-        for (register, value) in
-            [(2, 43), (3, 13), (4, 10), (5, 8), (6, 2), (7, 50), (8, 2), (9, 6), (10, 14), (11, 95), (12, 50), (38, 20)]
-        {
+        let mut registers = Self { common: [0; HIGHEST_REGISTER as usize + 1], more: BTreeMap::new() };
+        for (register, value) in FACTORY {
             registers.set(register, value);
         }
         registers
@@ -27,17 +51,28 @@ impl Registers {
     /// The register's value, or `None` if there is no such register.
     #[must_use]
     pub fn read(&self, register: u8) -> Option<u8> {
-        self.0.get(usize::from(register)).copied()
+        self.common.get(usize::from(register)).or_else(|| self.more.get(&register)).copied()
     }
 
-    /// Writes the register; answers whether there is one.
+    /// Writes the register; answers whether there is one that takes the value (V.250 6.2.1 to 6.2.3: S3 to S5 are
+    /// characters of seven bits).
     pub fn set(&mut self, register: u8, value: u8) -> bool {
-        match self.0.get_mut(usize::from(register)) {
+        if matches!(register, 3..=5) && value > 127 {
+            return false;
+        }
+        match self.common.get_mut(usize::from(register)).or_else(|| self.more.get_mut(&register)) {
             Some(slot) => {
                 *slot = value;
                 true
             }
             None => false,
+        }
+    }
+
+    /// Gives the modem a register of its kind, beyond the common ones, with this value.
+    pub fn add(&mut self, register: u8, value: u8) {
+        if !self.set(register, value) {
+            self.more.insert(register, value);
         }
     }
 
@@ -104,6 +139,20 @@ impl Registers {
     pub fn escape_guard(&self) -> Duration {
         Duration::from_millis(20 * u64::from(self.value(12)))
     }
+
+    /// S10: how long the carrier may be away, `None` for ever (V.250 6.3.12; tenths of a second, 255 for ever).
+    #[must_use]
+    pub fn carrier_loss(&self) -> Option<Duration> {
+        Some(self.value(10))
+            .filter(|tenths| *tenths != 255)
+            .map(|tenths| Duration::from_millis(100 * u64::from(tenths)))
+    }
+
+    /// S30: how long no data may pass before the modem hangs up, `None` for ever (tens of seconds, 0 for ever).
+    #[must_use]
+    pub fn inactivity(&self) -> Option<Duration> {
+        Some(self.value(30)).filter(|tens| *tens != 0).map(|tens| Duration::from_secs(10 * u64::from(tens)))
+    }
 }
 
 /// How the modem takes a drop of DTR (V.250 6.2.9, `&D`).
@@ -118,71 +167,6 @@ pub enum DtrDrop {
     HangUp,
     /// `&D3`: hangs up and resets as by `Z`.
     Reset,
-}
-
-/// Which result codes are sent (V.250 6.2.5, `Q`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Quiet {
-    /// `Q0`: all.
-    #[default]
-    Off,
-    /// `Q1`: none.
-    On,
-    /// `Q2`: all but those of an incoming call.
-    WhenAnswering,
-}
-
-/// All settings that `Z`, `&F` and `&W` move about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Switches {
-    /// The S-registers.
-    pub registers: Registers,
-    /// `E1`: characters typed in command state are echoed.
-    pub echo: bool,
-    /// `V1`: result codes are words.
-    pub verbose: bool,
-    /// `Q`.
-    pub quiet: Quiet,
-    /// `X0` to `X4`: what call progress the modem hears (V.250 6.2.7).
-    pub call_progress: u8,
-    /// `&C1`: carrier detect follows the carrier (V.250 6.2.8).
-    pub carrier_follows: bool,
-    /// `&D`.
-    pub dtr_drop: DtrDrop,
-    /// `P`: pulse dialling until told otherwise.
-    pub pulse: bool,
-    /// `+VCID=1` or `#CID=1`: caller identification is shown.
-    pub show_caller: bool,
-}
-
-impl Default for Switches {
-    fn default() -> Self {
-        Self {
-            registers: Registers::default(),
-            echo: true,
-            verbose: true,
-            quiet: Quiet::Off,
-            call_progress: 4,
-            carrier_follows: true,
-            dtr_drop: DtrDrop::HangUp,
-            pulse: false,
-            show_caller: false,
-        }
-    }
-}
-
-impl Switches {
-    /// Whether the modem waits for dial tone before it dials (`X2`, `X4`).
-    #[must_use]
-    pub fn hears_dial_tone(&self) -> bool {
-        matches!(self.call_progress, 2 | 4)
-    }
-
-    /// Whether the modem tells a busy tone from others (`X3`, `X4`).
-    #[must_use]
-    pub fn hears_busy(&self) -> bool {
-        self.call_progress >= 3
-    }
 }
 
 #[cfg(test)]
@@ -206,11 +190,25 @@ mod tests {
     }
 
     #[test]
-    fn only_x2_and_x4_hear_dial_tone_and_only_x3_and_x4_hear_busy() {
-        let heard: Vec<_> = (0..=4)
-            .map(|call_progress| Switches { call_progress, ..Switches::default() })
-            .map(|profile| (profile.hears_dial_tone(), profile.hears_busy()))
-            .collect();
-        assert_eq!(heard, [(false, false), (false, false), (true, false), (false, true), (true, true)]);
+    fn a_kind_may_have_registers_beyond_the_common_ones() {
+        let mut registers = Registers::default();
+        registers.add(153, 6);
+        assert!(registers.set(153, 7));
+        assert_eq!(registers.read(153), Some(7));
+    }
+
+    #[test]
+    fn the_characters_of_the_terminal_have_seven_bits() {
+        let mut registers = Registers::default();
+        assert!(registers.set(3, 127) && !registers.set(3, 128) && registers.set(2, 255));
+    }
+
+    #[test]
+    fn carrier_loss_and_inactivity_may_be_waited_out_for_ever() {
+        let mut registers = Registers::default();
+        assert_eq!((registers.carrier_loss(), registers.inactivity()), (Some(Duration::from_millis(1400)), None));
+        registers.set(10, 255);
+        registers.set(30, 6);
+        assert_eq!((registers.carrier_loss(), registers.inactivity()), (None, Some(Duration::from_secs(60))));
     }
 }

@@ -1,15 +1,14 @@
-//! Carrying out command lines (V.250 6): which commands there are, their ranges, and what they answer.
+//! Carrying out command lines (V.250 6): letters and registers; extended commands are in `extended`.
 
 use std::time::Instant;
 
-use super::{Dce, State};
+use super::{Dce, LineSignal, Role, State};
 use crate::command::{Action, Command, commands};
-use crate::emulator::dce::{LineSignal, Role};
-use crate::emulator::registers::{DtrDrop, Quiet, Switches};
+use crate::emulator::dce::settings::Settings;
 use crate::reply::ResultCode;
 
 /// How far a command got.
-enum Obeyed {
+pub(super) enum Obeyed {
     /// It is done, the next one may come.
     Next,
     /// The line ends here with this result.
@@ -18,43 +17,13 @@ enum Obeyed {
     Later,
 }
 
-const ERROR: Obeyed = Obeyed::End(ResultCode::Error);
+pub(super) const ERROR: Obeyed = Obeyed::End(ResultCode::Error);
 
-/// Commands that a modem without loudspeaker, compression or flow control accepts without effect, with the largest
-/// number each takes.
-const WITHOUT_EFFECT: [(Option<char>, char, u32); 32] = [
-    (None, 'B', 99),
-    (None, 'C', 1),
-    (None, 'L', 3),
-    (None, 'M', 3),
-    (None, 'N', 9),
-    (None, 'W', 2),
-    (None, 'Y', 1),
-    (Some('&'), 'A', 3),
-    (Some('&'), 'B', 2),
-    (Some('&'), 'G', 2),
-    (Some('&'), 'H', 3),
-    (Some('&'), 'I', 5),
-    (Some('&'), 'J', 1),
-    (Some('&'), 'K', 6),
-    (Some('&'), 'L', 1),
-    (Some('&'), 'M', 9),
-    (Some('&'), 'N', 99),
-    (Some('&'), 'P', 3),
-    (Some('&'), 'Q', 9),
-    (Some('&'), 'R', 2),
-    (Some('&'), 'S', 2),
-    (Some('&'), 'X', 2),
-    (Some('&'), 'Y', 1),
-    (Some('%'), 'C', 3),
-    (Some('%'), 'E', 3),
-    (Some('\\'), 'A', 3),
-    (Some('\\'), 'B', 9),
-    (Some('\\'), 'G', 1),
-    (Some('\\'), 'J', 1),
-    (Some('\\'), 'N', 7),
-    (Some('\\'), 'Q', 6),
-    (Some('\\'), 'V', 9),
+/// Letters of error control and compression, and the parameter of V.250 that says the same: `\N0` is `+ES=1`.
+const SAME_AS: [(Option<char>, char, &str, &[&str]); 3] = [
+    (Some('\\'), 'N', "+ES", &["1,0,1", "0,0,1", "3,0,4", "3,0,2", "2,0,4", "4,0,6"]),
+    (Some('&'), 'Q', "+ES", &["1,0,1", "", "", "", "", "3,0,2", "1,0,1", "", "4,0,5", "4,0,5"]),
+    (Some('%'), 'C', "+DS", &["0,0,2048,32", "3,0,2048,32", "3,0,2048,32", "3,0,2048,32"]),
 ];
 
 impl Dce {
@@ -77,169 +46,147 @@ impl Dce {
 
     fn obey(&mut self, command: Command, now: Instant) -> Obeyed {
         match command {
-            Command::Basic { family: None, letter, value } => self.basic(letter, value, now),
-            Command::Basic { family: Some('&'), letter, value } => self.ampersand(letter, value),
-            Command::Basic { family, letter, value } => without_effect(family, letter, value),
+            Command::Basic { family, letter, value } => self.basic(family, letter, value, now),
             Command::Dial(_) if matches!(self.state, State::Escaped { .. }) => ERROR,
-            Command::Dial(string) => {
-                self.dial(string, now);
-                Obeyed::Later
-            }
-            Command::ReadRegister(register) => match self.profile.registers.read(register) {
-                Some(value) => {
-                    self.information(&[format!("{value:03}")]);
-                    Obeyed::Next
-                }
+            Command::Dial(string) => later_or(self.dial(string, now)),
+            Command::ReadRegister(register) => match self.settings.registers.read(register) {
+                Some(value) => self.tell(format!("{value:03}")),
                 None => ERROR,
             },
-            Command::SetRegister { register, value } => done_if(self.profile.registers.set(register, value)),
-            Command::SetRegisterBit { register, bit, on } => match self.profile.registers.read(register) {
+            Command::ReadRegisterBit { register, bit } => match self.settings.registers.read(register) {
+                Some(value) => self.tell(format!("{}", value >> bit & 1)),
+                None => ERROR,
+            },
+            Command::SetRegister { register, value } => done_if(self.settings.registers.set(register, value)),
+            Command::SetRegisterBit { register, bit, on } => match self.settings.registers.read(register) {
                 Some(value) => {
                     let mask = 1_u8.checked_shl(bit.into()).unwrap_or(0);
-                    done_if(self.profile.registers.set(register, if on { value | mask } else { value & !mask }))
+                    done_if(self.settings.registers.set(register, if on { value | mask } else { value & !mask }))
                 }
                 None => ERROR,
             },
+            Command::StoreNumber { place, number } => self.store_number(place, &number),
+            Command::ReadNumber(place) => {
+                let number = self.numbers.get(&place).map(ToString::to_string).unwrap_or_default();
+                if place < PLACES { self.tell(number) } else { ERROR }
+            }
             Command::Extended { name, action } => self.extended(&name, &action),
         }
     }
 
-    fn basic(&mut self, letter: char, value: u32, now: Instant) -> Obeyed {
-        match (letter, value) {
-            ('A', 0) if matches!(self.state, State::Escaped { .. }) => return ERROR,
-            ('A', 0) => {
-                self.answer(now);
+    fn basic(&mut self, family: Option<char>, letter: char, value: u32, now: Instant) -> Obeyed {
+        match (family, letter, value) {
+            (None, 'A', 0) if matches!(self.state, State::Escaped { .. }) => return ERROR,
+            (None, 'A', 0) => return later_or(self.answer(now)),
+            (None, 'H', 0) => self.hang_up("HANG UP"),
+            (None, 'H', 1) => self.pick_up(),
+            (None, 'I', 0..=9) => return self.identify(value),
+            (None, 'O', 0 | 1) => {
+                let State::Escaped { carrier } = self.state else { return Obeyed::End(ResultCode::NoCarrier) };
+                self.resume(carrier, now);
                 return Obeyed::Later;
             }
-            ('E', 0 | 1) => self.profile.echo = value == 1,
-            ('H', 0) => self.hang_up(),
-            ('H', 1) => {
-                if matches!(self.state, State::Idle) {
-                    self.state = State::OffHook { dialled: false };
-                    self.signal(LineSignal::OffHook(Role::Silent));
-                }
-            }
-            ('I', 0..=9) => self.identify(value),
-            ('O', 0 | 1) => {
-                let State::Escaped { rate } = self.state else { return Obeyed::End(ResultCode::NoCarrier) };
-                self.go_online(rate, now);
-                return Obeyed::Later;
-            }
-            ('P', 0) => self.profile.pulse = true,
-            ('Q', 0) => self.profile.quiet = Quiet::Off,
-            ('Q', 1) => self.profile.quiet = Quiet::On,
-            ('Q', 2) => self.profile.quiet = Quiet::WhenAnswering,
-            ('T', 0) => self.profile.pulse = false,
-            ('V', 0 | 1) => self.profile.verbose = value == 1,
-            ('X', 0..=4) => self.profile.call_progress = u8::try_from(value).unwrap_or(4),
+            (None, 'P' | 'T', 0) => self.settings.pulse = letter == 'P',
             // What follows Z on the line is not looked at (V.250 6.1.1).
-            ('Z', 0 | 1) => {
-                self.hang_up();
+            (None, 'Z', 0 | 1) => {
+                self.hang_up("RESET");
                 self.recall(usize::from(value == 1));
                 return Obeyed::End(ResultCode::Ok);
             }
-            _ => return without_effect(None, letter, value),
-        }
-        Obeyed::Next
-    }
-
-    fn ampersand(&mut self, letter: char, value: u32) -> Obeyed {
-        match (letter, value) {
-            ('C', 0 | 1) => self.profile.carrier_follows = value == 1,
-            ('D', 0) => self.profile.dtr_drop = DtrDrop::Ignore,
-            ('D', 1) => self.profile.dtr_drop = DtrDrop::Escape,
-            ('D', 2) => self.profile.dtr_drop = DtrDrop::HangUp,
-            ('D', 3) => self.profile.dtr_drop = DtrDrop::Reset,
-            ('F', 0 | 1) => self.profile = Switches::default(),
-            ('V', 0) => self.view(),
-            ('W', 0 | 1) => {
+            (Some('&'), 'F', 0..=2) => {
+                let rings = self.settings.registers.read(1).unwrap_or(0);
+                self.settings = Settings::factory(&self.kind);
+                self.settings.registers.set(1, rings);
+                // Without flow control, by the lines of the cable, or by characters: U.S. Robotics' templates.
+                if value > 0 {
+                    self.settings.set_letter(Some('&'), 'K', value + 2);
+                }
+            }
+            (Some('&'), 'V', 0 | 1) => self.view(value),
+            (Some('&'), 'W', 0 | 1) => {
                 let Some(stored) = self.stored.get_mut(usize::from(value == 1)) else { return ERROR };
-                stored.clone_from(&self.profile);
+                let stored = stored.insert(Box::new(self.settings.clone()));
                 stored.registers.set(1, 0);
             }
-            _ => return without_effect(Some('&'), letter, value),
+            (Some('*'), 'B' | 'D', 0) => {
+                let Some(rules) = self.kind.emulation.blacklisting else { return ERROR };
+                let list = &mut self.blacklist;
+                let lines = if letter == 'B' { list.listing(&rules, now) } else { list.delayed(&rules, now) };
+                self.information(&lines);
+            }
+            _ => return self.set_letter(family, letter, value),
         }
         Obeyed::Next
     }
 
-    fn extended(&mut self, name: &str, action: &Action) -> Obeyed {
-        let asked = match action {
-            Action::Execute => name.to_owned(),
-            Action::Test => format!("{name}=?"),
-            Action::Read | Action::Set(_) => format!("{name}?"),
-        };
-        if let Some(lines) = self.kind.emulation.answers.get(&asked).cloned() {
-            self.information(&lines);
+    /// A letter that keeps its number, or one that only this kind knows an answer to.
+    fn set_letter(&mut self, family: Option<char>, letter: char, value: u32) -> Obeyed {
+        if self.settings.set_letter(family, letter, value) {
+            let same = SAME_AS.iter().find(|(f, l, ..)| (*f, *l) == (family, letter));
+            let values = usize::try_from(value).ok().zip(same).and_then(|(at, same)| Some((same.2, *same.3.get(at)?)));
+            if let Some((parameter, values)) = values.filter(|(_, values)| !values.is_empty()) {
+                self.settings.set_parameter(parameter, values);
+            }
             return Obeyed::Next;
         }
-        let text = match (name, action) {
-            ("+GMI" | "+GMM" | "+GMR", Action::Test) => return Obeyed::Next,
-            ("+FCLASS", Action::Read | Action::Test) => "0".to_owned(),
-            ("+FCLASS", Action::Set(value)) => return done_if(value == "0"),
-            ("+VCID" | "#CID", Action::Read) => u8::from(self.profile.show_caller).to_string(),
-            ("+VCID" | "#CID", Action::Test) => "(0,1)".to_owned(),
-            ("+VCID" | "#CID", Action::Set(value)) if value == "0" || value == "1" => {
-                self.profile.show_caller = value == "1";
-                return Obeyed::Next;
+        let number = if value == 0 { String::new() } else { value.to_string() };
+        let asked = format!("{}{letter}{number}", family.map(String::from).unwrap_or_default());
+        match self.kind.emulation.answers.get(&asked).cloned() {
+            Some(lines) => {
+                self.information(&lines);
+                Obeyed::Next
             }
-            _ => return ERROR,
-        };
+            None => ERROR,
+        }
+    }
+
+    /// `H1`: off hook without a call.
+    pub(super) fn pick_up(&mut self) {
+        if matches!(self.state, State::Idle) {
+            self.state = State::OffHook { dialled: false };
+            self.signal(LineSignal::OffHook(Role::Silent));
+        }
+    }
+
+    /// `&Zn=`: the number is kept as it would be dialled; an empty one clears its place.
+    fn store_number(&mut self, place: u8, number: &str) -> Obeyed {
+        if place >= PLACES || number.len() > LONGEST_NUMBER {
+            return ERROR;
+        }
+        if number.is_empty() {
+            self.numbers.remove(&place);
+        } else {
+            self.numbers.insert(place, number.into());
+        }
+        Obeyed::Next
+    }
+
+    /// Answers with a line of information text and goes on.
+    pub(super) fn tell(&mut self, text: String) -> Obeyed {
         self.information(&[text]);
         Obeyed::Next
     }
 
-    /// `I`: product, checksum, test, model, settings and so on (V.250 6.1.3 leaves the texts to the maker).
-    fn identify(&mut self, number: u32) {
-        let asked = if number == 0 { "I".to_owned() } else { format!("I{number}") };
-        match (number, self.kind.emulation.answers.get(&asked).cloned()) {
-            (_, Some(lines)) => self.information(&lines),
-            (4, None) => self.view(),
-            (_, None) => self.information(&["OK"]),
-        }
-    }
-
-    /// `&V`: the settings in force and the stored ones.
-    fn view(&mut self) {
-        let mut lines = vec!["ACTIVE PROFILE:".to_owned(), settings(&self.profile), registers(&self.profile)];
-        for (number, stored) in self.stored.iter().enumerate() {
-            lines.extend([format!("STORED PROFILE {number}:"), settings(stored), registers(stored)]);
-        }
-        self.information(&lines);
+    /// The text with which this kind of modem answers a question, if it has one.
+    pub(super) fn known_answer(&self, name: &str, action: &Action) -> Option<Vec<String>> {
+        let asked = match action {
+            Action::Execute => name.to_owned(),
+            Action::Test => format!("{name}=?"),
+            Action::Read => format!("{name}?"),
+            Action::Set(_) => return None,
+        };
+        self.kind.emulation.answers.get(&asked).cloned()
     }
 }
 
-fn done_if(accepted: bool) -> Obeyed {
+/// How many telephone numbers `&Z` stores, and how long one may be.
+pub(super) const PLACES: u8 = 10;
+const LONGEST_NUMBER: usize = 48;
+
+pub(super) fn done_if(accepted: bool) -> Obeyed {
     if accepted { Obeyed::Next } else { ERROR }
 }
 
-fn without_effect(family: Option<char>, letter: char, value: u32) -> Obeyed {
-    done_if(WITHOUT_EFFECT.iter().any(|(f, l, most)| (*f, *l) == (family, letter) && value <= *most))
-}
-
-fn settings(profile: &Switches) -> String {
-    let quiet = match profile.quiet {
-        Quiet::Off => 0,
-        Quiet::On => 1,
-        Quiet::WhenAnswering => 2,
-    };
-    let dtr = match profile.dtr_drop {
-        DtrDrop::Ignore => 0,
-        DtrDrop::Escape => 1,
-        DtrDrop::HangUp => 2,
-        DtrDrop::Reset => 3,
-    };
-    format!(
-        "E{} Q{quiet} V{} X{} {} &C{} &D{dtr} +VCID={}",
-        u8::from(profile.echo),
-        u8::from(profile.verbose),
-        profile.call_progress,
-        if profile.pulse { 'P' } else { 'T' },
-        u8::from(profile.carrier_follows),
-        u8::from(profile.show_caller),
-    )
-}
-
-fn registers(profile: &Switches) -> String {
-    let shown = (0..=12).filter_map(|n| profile.registers.read(n).map(|value| format!("S{n:02}:{value:03}")));
-    shown.collect::<Vec<_>>().join(" ")
+fn later_or(result: Option<ResultCode>) -> Obeyed {
+    result.map_or(Obeyed::Later, Obeyed::End)
 }

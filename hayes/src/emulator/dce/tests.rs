@@ -1,6 +1,15 @@
+//! A modem on a bench: what it is typed, what it shows, what it does to its line.
+
+mod calls;
+mod commands;
+mod connections;
+mod identity;
+mod rings;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::caller::CallerNumber;
 
 /// A modem with a terminal that is switched on.
 struct Bench {
@@ -12,9 +21,51 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let mut dce = Dce::new(Profile::default_profile(), None);
+        Self::with(Profile::default_profile())
+    }
+
+    /// A modem of this kind, given as the `[emulation]` of its entry, without echo.
+    fn of_kind(emulation: &str) -> Self {
+        let entry = format!("id = \"kind\"\nname = \"Kind\"\n[emulation]\n{emulation}");
+        let mut bench = Self::with(Arc::new(Profile::from_toml(&entry).unwrap()));
+        bench.typed("ATE0\r");
+        bench
+    }
+
+    fn with(kind: Arc<Profile>) -> Self {
+        let mut dce = Dce::new(kind, None);
         dce.handle_dtr(true);
         Self { dce, now: crate::emulator::an_instant(), screen: String::new(), line: Vec::new() }
+    }
+
+    /// Types each line in turn, and compares what it is answered.
+    fn converse(&mut self, exchanges: &[(&str, &str)]) {
+        for (line, answer) in exchanges {
+            assert_eq!(self.typed(&format!("AT{line}\r")), *answer, "AT{line}");
+        }
+    }
+
+    /// A ring of the ordinary pattern.
+    fn rings(&mut self) -> String {
+        self.event(LineEvent::Ring { pattern: 0 })
+    }
+
+    /// Caller identification from the network.
+    fn called_by(&mut self, number: CallerNumber, name: Option<&str>) -> String {
+        let caller = CallerId {
+            number: Some(number),
+            name: name.map(str::to_owned),
+            date: Some("0321".to_owned()),
+            time: Some("1405".to_owned()),
+        };
+        self.event(LineEvent::CallerId { caller, called: "5550002".to_owned() })
+    }
+
+    /// Dials, and answers with what the modem says by the time it waits for a carrier.
+    fn dials(&mut self, line: &str) -> String {
+        let mut shown = self.typed(&format!("AT{line}\r"));
+        shown += &self.event(LineEvent::DialTone);
+        shown + &self.wait(4.0)
     }
 
     fn drain(&mut self) {
@@ -138,7 +189,7 @@ fn quiet_keeps_result_codes_but_not_information() {
 fn identification_answers() {
     assert_eq!(Bench::answer_to("+GMI;+GMM"), "\r\nHayes\r\n\r\nEmulated V.34 Modem\r\n\r\nOK\r\n");
     for number in 0..=9 {
-        assert!(Bench::answer_to(&format!("I{number}")).ends_with("\r\n\r\nOK\r\n"), "I{number}");
+        assert!(Bench::answer_to(&format!("I{number}")).ends_with("\r\nOK\r\n"), "I{number}");
     }
     assert_eq!(Bench::answer_to("I10"), "\r\nERROR\r\n");
 }
@@ -283,7 +334,7 @@ fn an_answer_without_a_caller_ends_after_s7() {
 
 #[test]
 fn caller_identification_is_shown_when_asked_for() {
-    let caller = CallerId { number: Some(crate::caller::CallerNumber::Withheld), ..CallerId::default() };
+    let caller = CallerId { number: Some(CallerNumber::Withheld), ..CallerId::default() };
     let mut bench = Bench::new();
     bench.event(LineEvent::Ring { pattern: 0 });
     assert_eq!(bench.event(LineEvent::CallerId { caller: caller.clone(), called: String::new() }), "");
@@ -375,6 +426,11 @@ fn a_dial_that_meets_a_caller_ends_in_no_carrier() {
     assert_eq!(bench.wait(5.0), "\r\nNO CARRIER\r\n");
 }
 
+#[test]
+fn a_modem_takes_little_memory() {
+    assert!(size_of::<Dce>() <= 768, "{} bytes", size_of::<Dce>());
+}
+
 fn event() -> impl Strategy<Value = LineEvent> {
     prop_oneof![
         Just(LineEvent::Ring { pattern: 0 }),
@@ -383,6 +439,10 @@ fn event() -> impl Strategy<Value = LineEvent> {
         Just(LineEvent::BusyTone),
         Just(LineEvent::Connected(2400)),
         Just(LineEvent::Dropped),
+        Just(LineEvent::CarrierLost),
+        Just(LineEvent::CarrierBack),
+        Just(LineEvent::CallWaiting(CallerId::default())),
+        any::<u8>().prop_map(|pattern| LineEvent::Ring { pattern }),
         Just(LineEvent::CallerId { caller: CallerId::default(), called: String::new() }),
     ]
 }
@@ -392,6 +452,7 @@ enum Happening {
     Typed(Vec<u8>),
     Event(LineEvent),
     Dtr(bool),
+    Rate(u32),
     Wait(u16),
 }
 
@@ -402,19 +463,24 @@ fn happening() -> impl Strategy<Value = Happening> {
         line.prop_map(|body| Happening::Typed([b"AT", body.as_slice(), b"\r"].concat())),
         event().prop_map(Happening::Event),
         any::<bool>().prop_map(Happening::Dtr),
+        any::<u32>().prop_map(Happening::Rate),
         any::<u16>().prop_map(Happening::Wait),
     ]
 }
 
 proptest! {
     #[test]
-    fn whatever_happens_the_modem_lives_and_its_timers_advance(happenings in proptest::collection::vec(happening(), 0..60)) {
-        let mut bench = Bench::new();
+    fn whatever_happens_the_modem_lives_and_its_timers_advance(
+        cellular in any::<bool>(),
+        happenings in proptest::collection::vec(happening(), 0..60),
+    ) {
+        let mut bench = if cellular { Bench::of_kind(rings::CELLULAR) } else { Bench::of_kind(calls::STRICT) };
         for happening in happenings {
             match happening {
                 Happening::Typed(bytes) => bench.dce.handle_bytes(&bytes, bench.now),
                 Happening::Event(event) => bench.dce.handle_line(event, bench.now),
                 Happening::Dtr(on) => bench.dce.handle_dtr(on),
+                Happening::Rate(rate) => bench.dce.handle_rate(rate),
                 Happening::Wait(millis) => drop(bench.wait(f64::from(millis) / 1000.0)),
             }
             bench.drain();
