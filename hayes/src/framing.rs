@@ -16,6 +16,14 @@ const ECHO_LIMIT: usize = 256;
 /// The shortest tail of a command line that counts as its echo: shorter ones may be numeric result codes.
 const ECHO_TAIL: usize = 3;
 
+/// The shortest start of a command line that counts as its echo, cut off by a result code: longer than `AT`, with which
+/// more than command lines begin.
+const ECHO_START: usize = 4;
+/// The longest numeric result code, which may stand right behind an echo that it cut off.
+const NUMERIC_CODE: usize = 2;
+/// How a longer report begins in voice mode: DLE and X (V.253).
+const EVENT: [u8; 2] = [0x10, b'X'];
+
 const CR: u8 = b'\r';
 const LF: u8 = b'\n';
 
@@ -34,8 +42,16 @@ pub struct Framer {
     partial: Vec<u8>,
     truncated: bool,
     linefeed_due: bool,
-    sent: VecDeque<Vec<u8>>,
+    sent: VecDeque<Sent>,
     sent_open: bool,
+}
+
+/// A command line whose echo may come.
+#[derive(Debug, Default)]
+struct Sent {
+    text: Vec<u8>,
+    /// Only the rest of the echo is still to come: however short, that is it.
+    cut: bool,
 }
 
 impl Framer {
@@ -50,18 +66,25 @@ impl Framer {
     /// Returns how many bytes were taken, and the line, if one ended. A line ends at its CR or LF; the LF of a CR LF
     /// pair is left, for [`swallow_linefeed`](Self::swallow_linefeed) or the next call.
     pub fn take_line(&mut self, bytes: &[u8]) -> (usize, Option<Line>) {
-        for (index, &byte) in bytes.iter().enumerate() {
-            self.linefeed_due = byte == CR;
-            match byte {
-                CR | LF => {
-                    if let Some(line) = self.finish() {
-                        return (index + 1, Some(line));
-                    }
-                }
-                0 => {}
-                b' ' | b'\t' if self.partial.is_empty() => {}
-                _ if self.partial.len() < LINE_LIMIT => self.partial.push(byte),
-                _ => self.truncated = true,
+        let mut rest = bytes;
+        while let Some((&first, after)) = rest.split_first() {
+            self.linefeed_due = first == CR;
+            let ended = if matches!(first, CR | LF) {
+                rest = after;
+                true
+            } else if self.partial.len() < EVENT.len() {
+                rest = after;
+                self.begin(first);
+                self.partial.len() == EVENT.len() && is_event(&self.partial)
+            } else {
+                let end = rest.iter().position(|byte| matches!(*byte, CR | LF)).unwrap_or(rest.len());
+                let (text, after) = rest.split_at(end);
+                rest = after;
+                self.keep(text);
+                false
+            };
+            if ended && let Some(line) = self.finish() {
+                return (bytes.len() - rest.len(), Some(line));
             }
         }
         (bytes.len(), None)
@@ -100,11 +123,11 @@ impl Framer {
                 if self.sent.len() == ECHO_LINES {
                     self.sent.pop_front();
                 }
-                self.sent.push_back(Vec::new());
+                self.sent.push_back(Sent::default());
             }
             if let Some(line) = self.sent.back_mut() {
-                let room = ECHO_LIMIT.saturating_sub(line.len());
-                line.extend(text.iter().take(room));
+                let room = ECHO_LIMIT.saturating_sub(line.text.len());
+                line.text.extend(text.iter().take(room));
             }
             self.sent_open = !ended;
         }
@@ -116,26 +139,71 @@ impl Framer {
         self.sent_open = false;
     }
 
-    fn finish(&mut self) -> Option<Line> {
-        let bytes = std::mem::take(&mut self.partial);
-        let truncated = std::mem::take(&mut self.truncated);
-        let bytes = bytes.trim_ascii_end();
-        if bytes.is_empty() || self.is_echo(bytes) {
-            return None;
+    /// Takes one of the first bytes of a line.
+    fn begin(&mut self, byte: u8) {
+        if !(byte == 0 || self.partial.is_empty() && matches!(byte, b' ' | b'\t')) {
+            self.partial.push(byte);
         }
-        Some(Line { text: String::from_utf8_lossy(bytes).into_owned(), truncated })
     }
 
+    /// Takes more of a line that has begun, as much as there is room for.
+    fn keep(&mut self, text: &[u8]) {
+        let mut room = LINE_LIMIT.saturating_sub(self.partial.len());
+        if room == 0 {
+            self.truncated |= text.iter().any(|byte| *byte != 0);
+            return;
+        }
+        for part in text.split(|byte| *byte == 0) {
+            let kept = part.get(..room).unwrap_or(part);
+            self.partial.extend_from_slice(kept);
+            self.truncated |= kept.len() < part.len();
+            room -= kept.len();
+        }
+    }
+
+    fn finish(&mut self) -> Option<Line> {
+        if self.partial.is_empty() {
+            return None;
+        }
+        let truncated = std::mem::take(&mut self.truncated);
+        let mut partial = std::mem::take(&mut self.partial);
+        let bytes = partial.trim_ascii_end();
+        let text = bytes.get(self.echoed(bytes)..).filter(|text| !text.is_empty());
+        let line = text.map(|text| Line { text: String::from_utf8_lossy(text).into_owned(), truncated });
+        partial.clear();
+        self.partial = partial;
+        line
+    }
+
+    /// Returns how much of a line is echo: all of it, none, or the start, where a result code cut the echo short.
+    ///
     /// Matches whole command lines and their tails: an unasked result code may fall into the echo and eat its start.
-    fn is_echo(&mut self, line: &[u8]) -> bool {
+    fn echoed(&mut self, line: &[u8]) -> usize {
         let long_enough = line.len() >= ECHO_TAIL || line.eq_ignore_ascii_case(b"AT");
-        let found = self.sent.iter().position(|sent| long_enough && sent.ends_with(line));
-        if let Some(index) = found {
+        let whole = |sent: &Sent| sent.cut && sent.text == line || long_enough && sent.text.ends_with(line);
+        if let Some(index) = self.sent.iter().position(whole) {
             self.sent.drain(..=index);
             self.sent_open &= !self.sent.is_empty();
+            return line.len();
         }
-        found.is_some()
+        for sent in &mut self.sent {
+            let common = sent.text.iter().zip(line).take_while(|(sent, heard)| sent == heard).count();
+            let behind = line.get(common..).unwrap_or_default();
+            let code = behind.len() <= NUMERIC_CODE && behind.iter().all(u8::is_ascii_digit);
+            if common >= ECHO_START && common < sent.text.len() && code {
+                sent.text.drain(..common);
+                sent.cut = true;
+                return common;
+            }
+        }
+        0
     }
+}
+
+/// Whether a line is an event of voice mode already, which has no end of line: DLE and one character (V.253), unless
+/// that begins a longer report.
+fn is_event(line: &[u8]) -> bool {
+    line.first() == Some(&EVENT[0]) && line.get(1) != Some(&EVENT[1])
 }
 
 #[cfg(test)]
@@ -219,11 +287,34 @@ mod tests {
         assert_eq!(lines(&mut framer, b"5550000\r\n"), ["5550000"]);
     }
 
+    #[test]
+    fn the_rest_of_an_echo_that_was_cut_is_dropped_however_short() {
+        let mut framer = Framer::new();
+        framer.note_sent(b"ATDT5550013\r");
+        assert_eq!(lines(&mut framer, b"ATDT55500\r\nNO CARRIER\r\n13\r\r\nBUSY\r\n"), ["NO CARRIER", "BUSY"]);
+
+        framer.note_sent(b"ATDT5550013\r");
+        assert_eq!(lines(&mut framer, b"ATDT55500" as &[u8]), [""; 0]);
+        assert_eq!(lines(&mut framer, b"3\r13\r7\r"), ["3", "7"], "a numeric result code in the echo");
+
+        framer.note_sent(b"ATI3\r");
+        assert_eq!(lines(&mut framer, b"AT&T Paradyne\r\n"), ["AT&T Paradyne"]);
+    }
+
+    #[test]
+    fn events_of_voice_mode_need_no_line_end() {
+        let mut framer = Framer::new();
+        assert_eq!(lines(&mut framer, b"\x10R\x10R\r\n\x10h\nRING\r\n"), ["\x10R", "\x10R", "\x10h", "RING"]);
+        assert_eq!(lines(&mut framer, b"\x10"), [""; 0]);
+        assert_eq!(lines(&mut framer, b"RRING\r\n"), ["\x10R", "RING"]);
+        assert_eq!(lines(&mut framer, b"\x10XNMBR=1\r\n\x10.OK\r\n"), ["\x10XNMBR=1", "\x10.", "OK"]);
+    }
+
     proptest! {
         #[test]
         fn any_split_gives_the_same_lines_and_bounded_memory(
-            input in proptest::collection::vec(prop_oneof![Just(CR), Just(LF), Just(b' '), any::<u8>()], 0..2000),
-            cuts in proptest::collection::vec(0_usize..2000, 0..20),
+            input in proptest::collection::vec(prop_oneof![Just(CR), Just(LF), Just(b' '), Just(0), Just(0x10), any::<u8>()], 0..800),
+            cuts in proptest::collection::vec(0_usize..800, 0..20),
         ) {
             let whole = lines(&mut Framer::new(), &input);
             let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(input.len())).collect();
@@ -246,7 +337,7 @@ mod tests {
             for bytes in &sent {
                 framer.note_sent(bytes);
             }
-            prop_assert!(framer.sent.len() <= ECHO_LINES && framer.sent.iter().all(|line| line.len() <= ECHO_LIMIT));
+            prop_assert!(framer.sent.len() <= ECHO_LINES && framer.sent.iter().all(|line| line.text.len() <= ECHO_LIMIT));
         }
     }
 }
