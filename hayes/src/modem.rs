@@ -17,7 +17,7 @@ pub use self::settings::{Dialling, Settings};
 use crate::caller::{CallerBlock, CallerId};
 use crate::framing::Framer;
 use crate::number::Number;
-use crate::reply::{Connect, RingInfo};
+use crate::reply::{CarrierReport, Connect, RingInfo};
 
 /// How many outputs may wait: a modem that talks on is not listened to until they are fetched.
 const OUTPUT_LIMIT: usize = 64;
@@ -182,6 +182,8 @@ pub struct Modem {
     settings: Settings,
     framer: Framer,
     caller: CallerBlock,
+    /// What was said of the connection that is being made.
+    carrier_report: CarrierReport,
     goal: Goal,
     step: Step,
     timer: Option<(Instant, &'static str)>,
@@ -200,6 +202,7 @@ impl Modem {
             settings,
             framer: Framer::new(),
             caller: CallerBlock::default(),
+            carrier_report: CarrierReport::default(),
             goal: Goal::Listen,
             step: Step::Idle,
             timer: None,

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use hayes::caller::{CallerId, CallerNumber};
 use hayes::modem::{Event, Modem, Outcome, Output, Request, Settings};
 use hayes::number::Number;
-use hayes::reply::{RingInfo, RingVariant};
+use hayes::reply::{CarrierReport, RingInfo, RingVariant};
 
 #[test]
 fn every_transcript_means_what_it_says() {
@@ -172,7 +172,7 @@ fn describe(event: &Event) -> String {
         Event::Caller(caller) => describe_caller(caller),
         Event::Connected(connect) => {
             let speed = connect.speed.map_or_else(|| "unknown".to_owned(), |speed| speed.to_string());
-            format!("connected {:?} speed={speed}", connect.text)
+            format!("connected {:?} speed={speed}{}", connect.text, describe_carrier(&connect.carrier))
         }
         Event::Ended(Outcome::Connected(_)) => panic!("connected is no end"),
         Event::Ended(outcome) => format!("ended {outcome:?}"),
@@ -181,6 +181,17 @@ fn describe(event: &Event) -> String {
             format!("{event:?}").to_lowercase()
         }
     }
+}
+
+fn describe_carrier(carrier: &CarrierReport) -> String {
+    let fields = [
+        carrier.line_rate.map(|rate| format!(" line={rate}")),
+        carrier.tty_rate.map(|rate| format!(" tty={rate}")),
+        carrier.modulation.map(|modulation| format!(" modulation={modulation:?}")),
+        carrier.error_control.map(|control| format!(" errors={control:?}")),
+        carrier.compression.map(|compression| format!(" compression={compression:?}")),
+    ];
+    fields.into_iter().flatten().collect()
 }
 
 fn ring(info: &RingInfo) -> String {
@@ -203,7 +214,13 @@ fn describe_caller(caller: &CallerId) -> String {
         None => "none",
     };
     let mut text = format!("caller number={number}");
-    for (tag, field) in [("name", &caller.name), ("date", &caller.date), ("time", &caller.time)] {
+    for (tag, field) in [
+        ("name", &caller.name),
+        ("date", &caller.date),
+        ("time", &caller.time),
+        ("called", &caller.called),
+        ("diverted from", &caller.diverted_from),
+    ] {
         if let Some(field) = field {
             write!(text, " {tag}={field:?}").unwrap();
         }

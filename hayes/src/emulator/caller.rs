@@ -136,6 +136,7 @@ mod tests {
             name: Some("A N OTHER".into()),
             date: Some("0321".into()),
             time: Some("1405".into()),
+            ..CallerId::default()
         }
     }
 
@@ -191,6 +192,7 @@ mod tests {
             name: None,
             date: Some("0322".into()),
             time: Some("2405".into()),
+            ..CallerId::default()
         };
         assert_eq!(caller_id_hexadecimal(&caller), "041230333232323430353931343535313233343551");
     }

@@ -478,6 +478,7 @@ impl Exchange {
             name,
             date: Some(format!("{:02}{:02}", civil.month, civil.day)),
             time: Some(format!("{:02}{:02}", civil.hour, civil.minute)),
+            ..CallerId::default()
         }
     }
 

@@ -5,11 +5,15 @@ use std::time::{Duration, Instant};
 use super::{Event, Goal, Modem, Outcome, Output, Step, times};
 use crate::caller::{CallerField, CallerId, CallerNumber};
 use crate::framing::Line;
-use crate::reply::{Connect, Reply, ResultCode, RingInfo};
+use crate::reply::{CarrierReport, Connect, Reply, ResultCode, RingInfo};
 
 /// What came in, for the modem.
 impl Modem {
     pub(super) fn handle_line(&mut self, line: &Line, now: Instant) {
+        if self.caller.continues_with(&line.text) {
+            let whole = self.caller.add_part(&line.text, now);
+            return self.report_caller(whole);
+        }
         let digits_are_noise = self.verbose && matches!(self.step, Step::Dialling | Step::Answering | Step::Aborting);
         match if line.truncated { Reply::Text } else { Reply::parse(&line.text) } {
             Reply::Ring(info, caller) => self.handle_ring(info, caller, now),
@@ -41,7 +45,13 @@ impl Modem {
                     self.give_up(Outcome::Voice, now);
                 }
             }
-            Reply::Numeric(_) | Reply::Progress | Reply::Digits(_) | Reply::Text => self.close_caller(),
+            Reply::Progress => {
+                self.close_caller();
+                self.carrier_report.note(&line.text);
+            }
+            Reply::Numeric(_) | Reply::CallWaiting(_) | Reply::CallListed(_) | Reply::Digits(_) | Reply::Text => {
+                self.close_caller();
+            }
         }
     }
 
@@ -337,7 +347,8 @@ impl Modem {
 /// Where steps end, and what they are made of.
 impl Modem {
     fn connected(&mut self, text: &str) {
-        self.finish(Event::Connected(Connect::from_text(text)));
+        let connect = Connect::from_text(text).with_report(self.carrier_report);
+        self.finish(Event::Connected(connect));
         self.step = Step::Data { carrier: false };
     }
 
@@ -356,6 +367,7 @@ impl Modem {
 
     /// Sends a command line with this body (V.250 5.2.1).
     pub(super) fn command(&mut self, body: &str) {
+        self.carrier_report = CarrierReport::default();
         self.send(format!("AT{body}\r").as_bytes());
     }
 

@@ -56,11 +56,18 @@ pub(super) fn parse(line: &str) -> Option<(RingInfo, Option<CallerNumber>)> {
     }
 }
 
+/// Reads what follows `RING `: the cadence (Rockwell's 1 to 3, U.S. Robotics' A to C), or the caller (USR ISDN).
 fn spaced(text: &str) -> (RingInfo, Option<CallerNumber>) {
-    if text.len() > CADENCE_LIMIT && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return (RingInfo::default(), CallerNumber::parse(text));
+    match text.len() {
+        0 => (RingInfo::default(), None),
+        1..=CADENCE_LIMIT => (RingInfo { variant: RingVariant::Distinctive(text.to_owned()), called: None }, None),
+        _ => (RingInfo::default(), known(text)),
     }
-    (RingInfo { variant: RingVariant::Distinctive(text.to_owned()), called: None }, None)
+}
+
+/// A number; words that stand where one is expected are no reason for there being none.
+fn known(text: &str) -> Option<CallerNumber> {
+    CallerNumber::parse(text).filter(|number| matches!(number, CallerNumber::Known(_)))
 }
 
 /// Reads what Zoom's MX/S says after `RING:`, `3 DN9 8888`: a count, the cadence, the caller.
@@ -77,7 +84,7 @@ fn zoom(text: &str) -> (RingInfo, Option<CallerNumber>) {
 mod tests {
     use super::*;
 
-    fn known(number: &str) -> Option<CallerNumber> {
+    fn caller(number: &str) -> Option<CallerNumber> {
         Some(CallerNumber::Known(number.to_owned()))
     }
 
@@ -85,18 +92,25 @@ mod tests {
     fn every_dialect_is_a_ring() {
         let plain = RingInfo::default();
         let distinctive = |name: &str| RingVariant::Distinctive(name.to_owned()).into();
+        let service = |name: &str| RingVariant::Service(name.to_owned()).into();
         let called = |called: &str| RingInfo { called: Some(called.to_owned()), ..RingInfo::default() };
         for (line, info, caller) in [
             ("RING", plain.clone(), None),
             ("\x10R", plain.clone(), None),
             ("RING 2", distinctive("2"), None),
             ("RING A", distinctive("A"), None),
-            ("RING 090909", plain, known("090909")),
+            ("RING C", distinctive("C"), None),
+            ("RING 090909", plain.clone(), caller("090909")),
+            ("RING +4912345", plain.clone(), caller("+4912345")),
+            ("RING OFF HOOK", plain, None),
             ("RING/0666", called("0666"), None),
-            ("RING;717171;999999", called("999999"), known("717171")),
+            ("RING;717171;999999", called("999999"), caller("717171")),
             ("RING;;999999", called("999999"), None),
-            ("RING: 3 DN9 8888", distinctive("9"), known("8888")),
-            ("+CRING: VOICE", RingVariant::Service("VOICE".to_owned()).into(), None),
+            ("RING: 3 DN9 8888", distinctive("9"), caller("8888")),
+            ("RING: 3", RingInfo::default(), None),
+            ("+CRING: VOICE", service("VOICE"), None),
+            ("+CRING: REL ASYNC", service("REL ASYNC"), None),
+            ("+CRING:GPRS \"PPP\",,,\"internet\"", service("GPRS \"PPP\",,,\"internet\""), None),
         ] {
             assert_eq!(parse(line), Some((info, caller)), "{line:?}");
         }

@@ -57,6 +57,7 @@ impl Bench {
             name: name.map(str::to_owned),
             date: Some("0321".to_owned()),
             time: Some("1405".to_owned()),
+            ..CallerId::default()
         };
         self.event(LineEvent::CallerId { caller, called: "5550002".to_owned() })
     }
