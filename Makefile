@@ -1,6 +1,7 @@
 # make demo   the whole road, live: builds, and runs it on real PPP links
 # make test   every test there is
 # make bench  every figure that README and docs claim
+# make fuzz   each fuzz target for FUZZ_SECONDS=60
 # make install PREFIX=/usr/local   the program, pppd's hooks
 #
 # Each installs what it needs from Debian first, says what it does and how long it takes, and asks nothing.
@@ -8,7 +9,7 @@
 SHELL := /bin/bash
 PREFIX ?= /usr/local
 
-.PHONY: demo test bench install packages
+.PHONY: demo test bench fuzz install packages
 
 demo: packages
 	@packaging/timed "build ringup (a few minutes the first time)" cargo build --quiet --release --locked
@@ -19,6 +20,9 @@ test: packages
 
 bench: packages
 	@packaging/run-benches
+
+fuzz: packages
+	@packaging/run-fuzz
 
 install:
 	cargo build --release --locked

@@ -1,0 +1,9 @@
+//! What each fuzz target does with its input, and what must hold whatever that is.
+//!
+//! One module a target, used by the target itself and by the test that replays the corpora without a fuzzer.
+
+pub mod command;
+pub mod emulator;
+pub mod framing;
+pub mod modem;
+pub mod reply;

@@ -1,0 +1,59 @@
+//! The corpora of the fuzz targets, replayed without a fuzzer.
+#![cfg(feature = "emulator")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "test code, shared with the fuzz targets"
+)]
+
+use std::path::Path;
+
+#[path = "../../fuzz/src/command.rs"]
+mod command;
+#[path = "../../fuzz/src/emulator.rs"]
+mod emulator;
+#[path = "../../fuzz/src/framing.rs"]
+mod framing;
+#[path = "../../fuzz/src/modem.rs"]
+mod modem;
+#[path = "../../fuzz/src/reply.rs"]
+mod reply;
+
+fn replay(target: &str, run: fn(&[u8])) {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
+    let mut files: Vec<_> = std::fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(files.len() >= 10, "only {} files in {}", files.len(), corpus.display());
+    for file in files {
+        println!("{}", file.display());
+        run(&std::fs::read(&file).unwrap());
+    }
+}
+
+#[test]
+fn command_corpus_holds() {
+    replay("command", command::run);
+}
+
+#[test]
+fn emulator_corpus_holds() {
+    replay("emulator", emulator::run);
+}
+
+#[test]
+fn framing_corpus_holds() {
+    replay("framing", framing::run);
+}
+
+#[test]
+fn modem_corpus_holds() {
+    replay("modem", modem::run);
+}
+
+#[test]
+fn reply_corpus_holds() {
+    replay("reply", reply::run);
+}
