@@ -98,7 +98,7 @@ impl World {
                     assert!(bytes.len() <= COMMAND, "a command of {} bytes", bytes.len());
                     self.sent += 1;
                 }
-                Output::SetDtr(_) => {}
+                Output::SetDtr(_) | Output::SetRate(_) | Output::SetFlowControl => {}
                 Output::Report(event) => self.ready |= event == Event::Ready,
             }
         }

@@ -9,16 +9,18 @@ mod online;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
 pub use self::online::Online;
-use crate::line::{Line, LineError, LineSettings, Lock};
-use crate::modem::{Event, Modem, Occupied, Outcome, Output, Request, Settings};
+use crate::line::{self, Line, LineError, LineSettings, Lock, Signals};
+use crate::modem::{Answer, Event, Kind, Modem, NoQuestion, Occupied, Outcome, Output, Request, Settings};
 use crate::number::Number;
-use crate::reply::Connect;
+use crate::profile::{Identification, Profile};
+use crate::reply::{Connect, ListedCall};
 
 /// How much is read ahead in command state, in bytes; while the modem may connect it is one byte.
 const READ_AHEAD: usize = 256;
@@ -38,6 +40,9 @@ pub enum DriverError {
     /// The modem is in a call.
     #[error(transparent)]
     Occupied(#[from] Occupied),
+    /// What was to be asked is no question.
+    #[error(transparent)]
+    NoQuestion(#[from] NoQuestion),
     /// The modem answers nothing.
     #[error("the modem on {} does not answer; is it switched on, and is this its tty?", port.display())]
     Silent {
@@ -68,20 +73,23 @@ enum Happened {
 }
 
 impl Driver {
-    /// Opens the line; nothing is sent yet.
+    /// Opens the line; nothing is sent yet. A modem whose kind is to be found out is looked up on the USB.
     ///
     /// Must be called within a tokio runtime.
     ///
     /// # Errors
     ///
     /// [`DriverError::Line`]: [`LineError::Busy`] too while another program has it locked, whom opening would disturb.
-    pub fn open(line: &LineSettings, modem: Settings) -> Result<Self, DriverError> {
+    pub fn open(line: &LineSettings, mut modem: Settings) -> Result<Self, DriverError> {
         if let Some(holder) = Lock::holder(&line.port)? {
             return Err(LineError::Busy { path: line.port.clone(), holder: Some(holder) }.into());
         }
+        if let Kind::FindOut { usb, .. } = &mut modem.kind {
+            *usb = usb.or_else(|| line::usb_id(&line.port));
+        }
         Ok(Self {
             line: Line::open(line)?,
-            modem: Modem::new(modem),
+            modem: Modem::new(modem).at_rate(line.rate),
             lock: None,
             lock_directory: None,
             incoming: Vec::new(),
@@ -126,7 +134,19 @@ impl Driver {
         &self.line.settings().port
     }
 
-    /// Finds the modem, whatever state it is in, resets it and sets it up.
+    /// Returns the kind of the modem: what it was said to be or found to be, else plain V.250.
+    #[must_use]
+    pub fn profile(&self) -> &Arc<Profile> {
+        self.modem.profile()
+    }
+
+    /// Reads the modem's own signals.
+    pub fn signals(&mut self) -> Signals {
+        self.line.signals()
+    }
+
+    /// Finds the modem, whatever state it is in, resets it and sets it up. Logs which kind it was found to be, and what
+    /// it was left without.
     ///
     /// # Errors
     ///
@@ -141,8 +161,73 @@ impl Driver {
             let event = self.progress_to_answer().await?;
             if event == Event::Ready {
                 return Ok(());
-            } else if let Event::CommandRefused(command) = event {
-                tracing::warn!(port = %self.port().display(), command, "modem refused a setting");
+            }
+            self.keep(event);
+        }
+    }
+
+    /// Asks the modem what it is; it need not have been initialised.
+    ///
+    /// # Errors
+    ///
+    /// [`DriverError::Silent`] if it does not answer, [`DriverError::Occupied`] in a call, [`DriverError::Line`] if the
+    /// line fails.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`probe`](Self::probe).
+    pub async fn identify(&mut self) -> Result<Identification, DriverError> {
+        self.request(Request::Identify)?;
+        loop {
+            let event = self.progress_to_answer().await?;
+            if let Event::Identified(mut seen) = event {
+                seen.usb = line::usb_id(self.port());
+                return Ok(seen);
+            }
+            self.keep(event);
+        }
+    }
+
+    /// Asks one thing: a command without `AT` that changes nothing, such as `+FCLASS=?`, `S7?`, `&V`, or the kind's
+    /// [list of blacklisted numbers](crate::profile::Setup::blacklist).
+    ///
+    /// # Errors
+    ///
+    /// [`DriverError::NoQuestion`] for what could go off hook or change a setting, else as [`identify`](Self::identify).
+    /// That the modem refuses to answer is no error.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`probe`](Self::probe).
+    pub async fn ask(&mut self, command: &str) -> Result<Answer, DriverError> {
+        self.request(Request::Ask(command.parse()?))?;
+        loop {
+            let event = self.progress_to_answer().await?;
+            if let Event::Answered(answer) = event {
+                return Ok(answer);
+            }
+            self.keep(event);
+        }
+    }
+
+    /// Asks which calls there are; `None` if this kind of modem has no list of them, or refused it.
+    ///
+    /// # Errors
+    ///
+    /// As [`identify`](Self::identify).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`probe`](Self::probe).
+    pub async fn list_calls(&mut self) -> Result<Option<Vec<ListedCall>>, DriverError> {
+        self.request(Request::ListCalls)?;
+        let mut calls = Vec::new();
+        loop {
+            let event = self.progress_to_answer().await?;
+            if let Event::CallsListed(complete) = event {
+                return Ok(complete.then_some(calls));
+            } else if let Event::CallListed(call) = event {
+                calls.push(call);
             } else {
                 self.keep(event);
             }
@@ -266,9 +351,17 @@ impl Driver {
                 Event::HungUp => return Ok(Outcome::NoCarrier),
                 Event::Silent => return Ok(Outcome::Silent),
                 event @ (Event::Ready
+                | Event::Recognised(_)
                 | Event::CommandRefused(_)
+                | Event::CallerIdOff
+                | Event::RateKept { .. }
                 | Event::Ring(_)
                 | Event::Caller(_)
+                | Event::CallWaiting(_)
+                | Event::CallListed(_)
+                | Event::CallsListed(_)
+                | Event::Identified(_)
+                | Event::Answered(_)
                 | Event::Alive
                 | Event::Returned) => self.keep(event),
             }
@@ -279,7 +372,11 @@ impl Driver {
         Ok(self.modem.request(request, now())?)
     }
 
+    /// Keeps an event for [`next_event`](Self::next_event), unless it only tells of what was asked.
     fn keep(&mut self, event: Event) {
+        if matches!(event, Event::Recognised(_) | Event::CommandRefused(_) | Event::RateKept { .. }) {
+            return;
+        }
         if self.events.len() == EVENT_LIMIT {
             self.events.pop_front();
         }
@@ -331,7 +428,10 @@ impl Driver {
             match self.modem.poll_output() {
                 Some(Output::Send(bytes)) => self.outgoing = bytes,
                 Some(Output::SetDtr(raised)) => self.line.set_dtr(raised)?,
+                Some(Output::SetRate(rate)) => self.line.change_rate(rate)?,
+                Some(Output::SetFlowControl) => self.line.set_flow_control()?,
                 Some(Output::Report(event)) => {
+                    self.log(&event);
                     if let Event::Connected(connect) = &event {
                         self.connect = connect.clone();
                         self.take_linefeed();
@@ -348,6 +448,20 @@ impl Driver {
             }
         }
         Ok(None)
+    }
+
+    /// Tells the log what an owner wants to know of his modem.
+    fn log(&self, event: &Event) {
+        let port = self.port().display();
+        if let Event::Recognised(profile) = event {
+            tracing::info!(%port, kind = profile.id, "modem recognised: {}", profile.name);
+        } else if let Event::CommandRefused(command) = event {
+            tracing::warn!(%port, command, "modem refused a setting");
+        } else if *event == Event::CallerIdOff {
+            tracing::warn!(%port, kind = self.profile().id, "caller identification could not be turned on");
+        } else if let Event::RateKept { found, wanted } = event {
+            tracing::warn!(%port, found, wanted, "modem does not leave the rate it was found at");
+        }
     }
 
     /// Waits for the line or the clock, or only takes what is there. What was read is in `incoming`.

@@ -4,6 +4,8 @@
 //! [`Lock`], while something is done with the line, so that a line that only listens stays free to dial out on.
 
 mod lock;
+mod signals;
+mod usb;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, IsTerminal};
@@ -21,6 +23,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_serial::{SerialPort, SerialStream};
 
 pub use self::lock::Lock;
+pub(crate) use self::signals::CarrierWatch;
+pub use self::signals::{Signal, Signals};
+pub use self::usb::usb_id;
 pub use crate::modem::Carrier;
 
 /// Which tty, and how fast.
@@ -112,6 +117,9 @@ pub struct Line {
     /// The same tty once more, for what the stream can not do.
     control: File,
     has_modem_lines: bool,
+    /// The rate it is at, in bit/s.
+    rate: u32,
+    flow_control: bool,
 }
 
 impl Line {
@@ -142,7 +150,8 @@ impl Line {
             | tokio_serial::ErrorKind::Unknown => LineError::from_io(port, error.into()),
         })?;
         let has_modem_lines = stream.read_carrier_detect().is_ok();
-        let mut line = Self { settings: settings.clone(), stream, control, has_modem_lines };
+        let rate = settings.rate;
+        let mut line = Self { settings: settings.clone(), stream, control, has_modem_lines, rate, flow_control: false };
         line.restore()?;
         Ok(line)
     }
@@ -153,19 +162,39 @@ impl Line {
         &self.settings
     }
 
+    /// Returns the rate between computer and modem, in bit/s: the one it was opened with, unless the modem is elsewhere.
+    #[must_use]
+    pub fn rate(&self) -> u32 {
+        self.rate
+    }
+
     /// Sets the tty up again, after another program used it.
     ///
     /// # Errors
     ///
     /// [`LineError::Gone`] or [`LineError::Io`].
     pub fn restore(&mut self) -> Result<(), LineError> {
-        let rate = self.settings.rate;
+        let flow_control = self.flow_control;
         self.change(|termios| {
             termios::cfmakeraw(termios);
-            termios.control_flags -= ControlFlags::CSTOPB | ControlFlags::CRTSCTS;
+            termios.control_flags -= ControlFlags::CSTOPB;
+            termios.control_flags.set(ControlFlags::CRTSCTS, flow_control);
             termios.control_flags |= ControlFlags::CREAD | ControlFlags::CLOCAL | ControlFlags::HUPCL;
         })?;
-        self.set_rate(rate)
+        self.set_rate(self.rate)
+    }
+
+    /// Goes to another rate, in bit/s.
+    pub(crate) fn change_rate(&mut self, rate: u32) -> Result<(), LineError> {
+        self.set_rate(rate)?;
+        self.rate = rate;
+        Ok(())
+    }
+
+    /// Keeps to flow control by RTS and CTS (V.24 105/133 and 106) from here on.
+    pub(crate) fn set_flow_control(&mut self) -> Result<(), LineError> {
+        self.flow_control = true;
+        self.change(|termios| termios.control_flags |= ControlFlags::CRTSCTS)
     }
 
     /// Raises or drops DTR; on a tty without modem lines the speed B0 stands for DTR dropped.
@@ -181,9 +210,14 @@ impl Line {
         }
         match (self.has_modem_lines, raised) {
             (true, _) => self.stream.write_data_terminal_ready(raised).map_err(|error| self.stream_failed(error)),
-            (false, true) => self.set_rate(self.settings.rate),
+            (false, true) => self.set_rate(self.rate),
             (false, false) => self.set_speed(BaudRate::B0),
         }
+    }
+
+    /// Reports whether the tty has a modem's signals; a pty has none.
+    pub(crate) fn has_modem_lines(&self) -> bool {
+        self.has_modem_lines
     }
 
     /// Reads the carrier signal.
@@ -195,6 +229,17 @@ impl Line {
             Ok(true) => Carrier::Present,
             Ok(false) => Carrier::Absent,
             Err(_) => Carrier::Unknown,
+        }
+    }
+
+    /// Reads the modem's signals.
+    pub fn signals(&mut self) -> Signals {
+        let carrier = self.carrier();
+        Signals {
+            carrier,
+            ring: Signal::read(&self.stream.read_ring_indicator()),
+            modem_ready: Signal::read(&self.stream.read_data_set_ready()),
+            clear_to_send: Signal::read(&self.stream.read_clear_to_send()),
         }
     }
 

@@ -1,23 +1,46 @@
-//! The terminal's side of a modem: sets it up, listens for rings, dials, answers, hangs up.
+//! The terminal's side of a modem: finds it, sets it up, listens for rings, dials, answers, hangs up.
 //!
 //! Owns the order of commands, the meaning of answers in each state and every time limit; what it is doing is one
-//! `Step` towards one `Goal`. Refuses data: after `CONNECT` not one byte more is taken. No clock, no tty: bytes
-//! and time come in, [`Output`]s go out.
+//! `Step` towards one `Goal`. What a kind of modem is told is its [`Profile`]'s. Refuses data: after `CONNECT` not one
+//! byte more is taken. No clock, no tty: bytes and time come in, [`Output`]s go out.
+//!
+//! | goal | its steps, where all goes well |
+//! |---|---|
+//! | initialise | `AT`, reset, `AT`, what are you?, settings, caller identification on, and is it? |
+//! | dial | `AT`, `ATD`, result |
+//! | answer | `ATA`, result |
+//! | hang up | a character while dialling, DTR in data state, else `AT`; then `ATH` |
+//! | after a call, where the kind forgets it | `AT`, caller identification on, and is it? |
+//! | identify, ask, list calls | the question, its lines, `OK` |
+//!
+//! Where `AT` brings nothing, or only garbage, the modem is thought to be in data state, then to be at another rate:
+//! `+++`, DTR, the usual rates one by one; then it is silent.
 
+mod answers;
+mod ending;
+mod finding;
+mod question;
 mod settings;
+mod setup;
 mod steps;
 pub mod times;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
 use thiserror::Error;
 
-pub use self::settings::{Dialling, Settings};
+use self::answers::{Asked, Asking};
+use self::finding::{Means, Rates};
+pub use self::question::{NoQuestion, Question};
+pub use self::settings::{Country, Dialling, Kind, NoCountry, Purpose, Settings};
+use self::setup::{Initialising, TurnOn};
 use crate::caller::{CallerBlock, CallerId};
 use crate::framing::Framer;
 use crate::number::Number;
-use crate::reply::{CarrierReport, Connect, RingInfo};
+use crate::profile::{Identification, Profile};
+use crate::reply::{CarrierReport, Connect, ListedCall, RingInfo};
 
 /// How many outputs may wait: a modem that talks on is not listened to until they are fetched.
 const OUTPUT_LIMIT: usize = 64;
@@ -27,6 +50,12 @@ const OUTPUT_LIMIT: usize = 64;
 pub enum Request {
     /// Find the modem, reset it and set it up; ends in [`Event::Ready`] or [`Event::Silent`].
     Initialise,
+    /// Ask the modem what it is; ends in [`Event::Identified`] or [`Event::Silent`].
+    Identify,
+    /// Ask it one thing; ends in [`Event::Answered`] or [`Event::Silent`].
+    Ask(Question),
+    /// Ask which calls there are; ends in [`Event::CallsListed`] or [`Event::Silent`].
+    ListCalls,
     /// Dial; ends in [`Event::Connected`] or [`Event::Ended`].
     Dial(Number),
     /// Answer the call that rings; ends in [`Event::Connected`] or [`Event::Ended`].
@@ -50,6 +79,11 @@ pub enum Output {
     Send(Vec<u8>),
     /// Raise (`true`) or drop DTR (V.24 circuit 108/2).
     SetDtr(bool),
+    /// Go to this rate between computer and modem, in bit/s. Only wanted of a machine that knows
+    /// [its rate](Modem::at_rate).
+    SetRate(u32),
+    /// Keep to flow control by RTS and CTS from here on: the modem does.
+    SetFlowControl,
     /// Tell the owner.
     Report(Event),
 }
@@ -57,14 +91,36 @@ pub enum Output {
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The modem answers and is set up.
+    /// The modem answers and is set up, as [its kind](Modem::profile) wants.
     Ready,
-    /// The modem refused this command while being set up, and was left without.
+    /// It was found out, while setting up, to be of this kind.
+    Recognised(Arc<Profile>),
+    /// The modem refused this command while being set up, or did not answer it, and was left without.
     CommandRefused(String),
+    /// Caller identification is off, as far as the modem tells, and could not be turned on: it refused to, or says that
+    /// it is off after it was turned on twice.
+    CallerIdOff,
+    /// The modem was found at another rate than wanted, and does not leave it.
+    RateKept {
+        /// The rate between computer and modem now, in bit/s.
+        found: u32,
+        /// The one that was wanted.
+        wanted: u32,
+    },
     /// An incoming call alerts, once for every ring.
     Ring(RingInfo),
     /// Caller identification came, before, between or after rings.
     Caller(CallerId),
+    /// Another call comes in while one stands (`+CCWA`).
+    CallWaiting(CallerId),
+    /// One call of the list that was asked for.
+    CallListed(ListedCall),
+    /// The list is at its end; `false` if the modem has none.
+    CallsListed(bool),
+    /// What the modem says it is.
+    Identified(Identification),
+    /// What it answered to a question.
+    Answered(Answer),
     /// The modem is in data state.
     Connected(Connect),
     /// A call ended or came to nothing.
@@ -77,6 +133,15 @@ pub enum Event {
     Alive,
     /// Another program has used the line and is done: the modem is to be initialised anew. Only a driver reports it.
     Returned,
+}
+
+/// The answer to a [`Question`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Its lines, without the final result code and what came unasked in between.
+    pub lines: Vec<String>,
+    /// Whether the modem ended it in `OK` or in `ERROR`; `None` if no such code came in time.
+    pub accepted: Option<bool>,
 }
 
 /// How dialling or answering went. None of these is an error.
@@ -125,19 +190,23 @@ enum Goal {
     /// Nothing asked for: the modem may ring.
     #[default]
     Listen,
-    Initialise {
-        escaped: bool,
-        reset: bool,
-    },
+    Initialise(Box<Initialising>),
     Dial(Number),
     Answer,
     /// With the outcome of the dial that is being given up, if it is one, and the means already used.
     HangUp {
         outcome: Option<Outcome>,
-        dropped: bool,
-        escaped: bool,
+        means: Means,
     },
     Probe,
+    Identify(Box<Asking>),
+    Ask(Question, Asked),
+    ListCalls(Asked),
+    /// A call is over; before that is told, what the call made the modem forget is turned on again.
+    Restore {
+        over: Box<Event>,
+        turn: TurnOn,
+    },
 }
 
 /// Where the machine stands; each waiting step has the one timer set by [`Modem::enter`].
@@ -153,10 +222,24 @@ enum Step {
     Guarding,
     /// `+++` sent.
     Escaping,
-    /// `ATZ` sent.
+    /// The reset sent.
     Resetting,
-    /// The command of this index sent; the one past the last is for caller identification.
-    Setting(usize),
+    /// Words and no echo asked for, before the first question.
+    Wording,
+    /// A question sent that identifies the modem.
+    Inquiring,
+    /// The first command of the plan sent.
+    Telling,
+    /// A command that turns caller identification on sent.
+    TurningOn,
+    /// Asked whether it is on; `holds` once a line said so.
+    Checking { holds: bool },
+    /// Another question sent.
+    Questioning,
+    /// The wanted rate asked for.
+    Retuning,
+    /// At the wanted rate, if the modem followed.
+    Retuned,
     /// `ATD` sent.
     Dialling,
     /// `ATA` sent.
@@ -180,6 +263,10 @@ enum Step {
 #[derive(Debug)]
 pub struct Modem {
     settings: Settings,
+    /// The kind that the modem is, or is taken for until that is found out.
+    profile: Arc<Profile>,
+    recognised: bool,
+    rates: Option<Rates>,
     framer: Framer,
     caller: CallerBlock,
     /// What was said of the connection that is being made.
@@ -198,8 +285,15 @@ impl Modem {
     /// Makes a machine for a modem in an unknown state.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
+        let (profile, recognised) = match (&settings.kind, settings.purpose) {
+            (Kind::Known(profile), _) => (Arc::clone(profile), true),
+            (Kind::FindOut { .. }, purpose) => (Profile::default_profile(), purpose == Purpose::DialOnly),
+        };
         Self {
             settings,
+            profile,
+            recognised,
+            rates: None,
             framer: Framer::new(),
             caller: CallerBlock::default(),
             carrier_report: CarrierReport::default(),
@@ -212,20 +306,30 @@ impl Modem {
         }
     }
 
+    /// Tells the machine the rate between computer and modem, in bit/s, and that it can be changed: a modem that does
+    /// not answer at it is looked for at others.
+    #[must_use]
+    pub fn at_rate(mut self, rate: u32) -> Self {
+        self.rates = Some(Rates::new(rate));
+        self
+    }
+
+    /// Returns the kind of the modem: what it was said or found to be, else [plain V.250](Profile::default_profile).
+    #[must_use]
+    pub fn profile(&self) -> &Arc<Profile> {
+        &self.profile
+    }
+
     /// Asks for something to be done.
     ///
     /// # Errors
     ///
-    /// [`Occupied`] for `Dial`, `Answer` and `Probe` unless the modem is idle in command state.
+    /// [`Occupied`] unless the modem is idle in command state, but for `Initialise` and `HangUp`.
     pub fn request(&mut self, request: Request, now: Instant) -> Result<(), Occupied> {
         match request {
-            Request::Initialise => {
-                self.goal = Goal::Initialise { escaped: false, reset: false };
-                self.output(Output::SetDtr(true));
-                self.ask(now);
-            }
+            Request::Initialise => self.initialise(now),
             Request::HangUp => self.hang_up(now),
-            Request::Dial(_) | Request::Answer | Request::Probe if self.step != Step::Idle => return Err(Occupied),
+            _ if self.step != Step::Idle => return Err(Occupied),
             Request::Dial(number) => {
                 self.goal = Goal::Dial(number);
                 self.ask(now);
@@ -239,6 +343,13 @@ impl Modem {
                 self.goal = Goal::Probe;
                 self.ask(now);
             }
+            Request::Identify => {
+                self.goal = Goal::Identify(Box::new(Asking::new(now)));
+                self.ask(now);
+            }
+            Request::Ask(question) => self.question(Goal::Ask(question, Asked::default()), now),
+            Request::ListCalls if self.profile.setup.call_list.is_none() => self.finish(Event::CallsListed(false)),
+            Request::ListCalls => self.question(Goal::ListCalls(Asked::default()), now),
         }
         Ok(())
     }
@@ -271,7 +382,7 @@ impl Modem {
             (Step::Data { .. }, Carrier::Present) => self.step = Step::Data { carrier: true },
             // Some modems raise it only seconds after CONNECT: what was never there can not be lost.
             (Step::Data { carrier: true }, Carrier::Absent) => {
-                self.finish(Event::Ended(Outcome::NoCarrier));
+                self.call_over(Event::Ended(Outcome::NoCarrier), now);
             }
             (Step::DtrLow { .. }, Carrier::Absent) => self.call_ended(now),
             _ => {}

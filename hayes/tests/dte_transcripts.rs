@@ -159,7 +159,7 @@ impl Player {
         while let Some(output) = self.modem.poll_output() {
             match output {
                 Output::Send(bytes) => self.commands.push(bytes),
-                Output::SetDtr(_) => {}
+                Output::SetDtr(_) | Output::SetRate(_) | Output::SetFlowControl => {}
                 Output::Report(event) => self.events.push(describe(&event)),
             }
         }
@@ -177,9 +177,17 @@ fn describe(event: &Event) -> String {
         Event::Ended(Outcome::Connected(_)) => panic!("connected is no end"),
         Event::Ended(outcome) => format!("ended {outcome:?}"),
         Event::CommandRefused(command) => format!("refused {command}"),
+        Event::CallWaiting(caller) => describe_caller(caller).replacen("caller", "waiting", 1),
         Event::Ready | Event::HungUp | Event::Silent | Event::Alive | Event::Returned => {
             format!("{event:?}").to_lowercase()
         }
+        Event::Recognised(_)
+        | Event::CallerIdOff
+        | Event::RateKept { .. }
+        | Event::CallListed(_)
+        | Event::CallsListed(_)
+        | Event::Identified(_)
+        | Event::Answered(_) => panic!("nobody asked for {event:?}"),
     }
 }
 

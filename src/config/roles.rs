@@ -345,7 +345,7 @@ const LEASE: (u32, u32) = (30, 31 * 86_400);
 
 fn line_and_modem(modem: &file::Modem) -> (LineSettings, hayes::modem::Settings) {
     let line = LineSettings { port: modem.port.clone(), rate: modem.rate };
-    let settings = hayes::modem::Settings { caller_id: Some(modem.caller_id.clone()), ..Default::default() };
+    let settings = hayes::modem::Settings { caller_id: Some(vec![modem.caller_id.clone()]), ..Default::default() };
     (line, settings)
 }
 

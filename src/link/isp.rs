@@ -155,7 +155,7 @@ pub fn line_failure(error: &DriverError) -> Failure {
     use hayes::line::LineError;
     let status = match error {
         DriverError::Silent { .. } => Status::ModemSilent,
-        DriverError::Occupied(_) => Status::Internal,
+        DriverError::Occupied(_) | DriverError::NoQuestion(_) => Status::Internal,
         DriverError::Line(LineError::Busy { .. }) => Status::PortBusy,
         DriverError::Line(_) => Status::NoPort,
     };

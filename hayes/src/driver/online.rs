@@ -1,30 +1,43 @@
 //! A connected line: data both ways.
 //!
 //! Owns the bytes between `CONNECT` and the end of the call. Refuses to look into them: `NO CARRIER` in the data is
-//! data; the end of the call shows in the carrier, in silence, or in the end of the line.
+//! data; the end of the call shows in the carrier, where the tty has it, in silence, or in the end of the line.
 
+use std::future::Future as _;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
 
 use super::{Driver, now};
+use crate::line::{CarrierWatch, Signals};
 use crate::modem::Carrier;
 use crate::reply::Connect;
 
-/// The data of a connected line. Reads begin with the first byte after the line of `CONNECT`; none is missing.
+/// How often the carrier is looked at while nothing comes: nothing tells of its fall (no TIOCMIWAIT in tokio). Our
+/// choice: soon enough for whoever waits for the end of a call, and no load on the machine.
+const CARRIER_LOOK: Duration = Duration::from_millis(250);
+
+/// The data of a connected line. Reads begin with the first byte after the line of `CONNECT`; none is missing. They
+/// come to an end when the line does, or within a quarter of a second when a carrier that was there has gone and all
+/// that came before has been read.
 ///
 /// Dropping it closes the line, which hangs up by DTR.
 #[derive(Debug)]
 pub struct Online {
     driver: Driver,
+    watch: CarrierWatch,
+    /// When the carrier is looked at next, while a read waits.
+    look: Pin<Box<Sleep>>,
 }
 
 impl Online {
     pub(super) fn new(driver: Driver) -> Self {
-        Self { driver }
+        Self { driver, watch: CarrierWatch::default(), look: Box::pin(tokio::time::sleep(CARRIER_LOOK)) }
     }
 
     /// Returns what the modem said of the connection.
@@ -36,6 +49,11 @@ impl Online {
     /// Reads the carrier signal; it may rise only seconds after `CONNECT`.
     pub fn carrier(&mut self) -> Carrier {
         self.driver.line.carrier()
+    }
+
+    /// Reads all of the modem's signals.
+    pub fn signals(&mut self) -> Signals {
+        self.driver.line.signals()
     }
 
     /// Duplicates the open tty, for a program that takes it as its standard input (pppd).
@@ -63,11 +81,36 @@ impl Online {
     }
 }
 
+impl CarrierWatch {
+    /// Is ready once the carrier is lost; until then sleeps from one look at it to the next.
+    fn poll_lost(
+        &mut self,
+        mut look: Pin<&mut Sleep>,
+        cx: &mut Context<'_>,
+        mut carrier: impl FnMut() -> Carrier,
+    ) -> Poll<()> {
+        while !self.is_lost() {
+            if look.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.note(carrier());
+            look.as_mut().reset(Instant::now() + CARRIER_LOOK);
+        }
+        Poll::Ready(())
+    }
+}
+
 impl AsyncRead for Online {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let driver = &mut self.get_mut().driver;
+        let this = self.get_mut();
+        let driver = &mut this.driver;
         while driver.incoming.is_empty() {
-            let Poll::Ready(count) = driver.line.poll_read(cx, buf.initialize_unfilled()) else { return Poll::Pending };
+            let Poll::Ready(count) = driver.line.poll_read(cx, buf.initialize_unfilled()) else {
+                if !driver.line.has_modem_lines() {
+                    return Poll::Pending;
+                }
+                return this.watch.poll_lost(this.look.as_mut(), cx, || driver.line.carrier()).map(Ok);
+            };
             let count = match count {
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Poll::Ready(Ok(())),
@@ -101,5 +144,39 @@ impl AsyncWrite for Online {
     /// Does nothing: a line has no half of its own to close.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::poll_fn;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_that_waits_ends_when_the_carrier_falls() {
+        let began = Instant::now();
+        let mut watch = CarrierWatch::default();
+        let mut look = Box::pin(tokio::time::sleep(CARRIER_LOOK));
+        let looks = Cell::new(0);
+        let carrier = || {
+            looks.set(looks.get() + 1);
+            match looks.get() {
+                1 => Carrier::Absent,
+                2 | 3 => Carrier::Present,
+                _ => Carrier::Absent,
+            }
+        };
+        poll_fn(|cx| watch.poll_lost(look.as_mut(), cx, carrier)).await;
+        assert_eq!((looks.get(), began.elapsed()), (4, CARRIER_LOOK * 4), "one look each time, and no more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_carrier_that_is_unknown_is_waited_for_without_end() {
+        let mut watch = CarrierWatch::default();
+        let mut look = Box::pin(tokio::time::sleep(CARRIER_LOOK));
+        let lost = poll_fn(|cx| watch.poll_lost(look.as_mut(), cx, || Carrier::Unknown));
+        assert!(tokio::time::timeout(CARRIER_LOOK * 100, lost).await.is_err());
     }
 }

@@ -1,7 +1,8 @@
-//! The steps of the machine: what an answer, a deadline or a wish leads to.
+//! The steps of the machine: what a line, an answer or a deadline leads to.
 
 use std::time::{Duration, Instant};
 
+use super::answers::is_unasked;
 use super::{Event, Goal, Modem, Outcome, Output, Step, times};
 use crate::caller::{CallerField, CallerId, CallerNumber};
 use crate::framing::Line;
@@ -14,8 +15,13 @@ impl Modem {
             let whole = self.caller.add_part(&line.text, now);
             return self.report_caller(whole);
         }
+        let reply = if line.truncated { Reply::Text } else { Reply::parse(&line.text) };
+        if self.is_questioning() && self.is_information(&line.text, &reply) {
+            self.close_caller();
+            return self.take_answer(&line.text, reply);
+        }
         let digits_are_noise = self.verbose && matches!(self.step, Step::Dialling | Step::Answering | Step::Aborting);
-        match if line.truncated { Reply::Text } else { Reply::parse(&line.text) } {
+        match reply {
             Reply::Ring(info, caller) => self.handle_ring(info, caller, now),
             Reply::Numeric(ResultCode::Ring) if !digits_are_noise => self.handle_ring(RingInfo::default(), None, now),
             Reply::Caller(fields) => {
@@ -49,8 +55,22 @@ impl Modem {
                 self.close_caller();
                 self.carrier_report.note(&line.text);
             }
-            Reply::Numeric(_) | Reply::CallWaiting(_) | Reply::CallListed(_) | Reply::Digits(_) | Reply::Text => {
+            Reply::CallWaiting(caller) => {
                 self.close_caller();
+                self.report(Event::CallWaiting(caller));
+            }
+            Reply::Numeric(_) | Reply::CallListed(_) | Reply::Digits(_) | Reply::Text => self.close_caller(),
+        }
+    }
+
+    /// Reports whether a line is part of the answer to the question that is being put: anything but result codes, and
+    /// what comes unasked. A modem that speaks in words answers digits.
+    fn is_information(&self, line: &str, reply: &Reply) -> bool {
+        match reply {
+            Reply::Ring(..) | Reply::Caller(_) | Reply::CallWaiting(_) | Reply::Result(_) => false,
+            Reply::Numeric(_) => self.verbose,
+            Reply::Voice | Reply::CallListed(_) | Reply::Digits(_) | Reply::Progress | Reply::Text => {
+                !is_unasked(line, self.question_put())
             }
         }
     }
@@ -72,7 +92,8 @@ impl Modem {
     /// Reports whether a call alerts, so that a line of digits is a caller's number and not the tail of an echo.
     fn is_rung(&self, now: Instant) -> bool {
         let silence = self.rang.map(|rang| now.saturating_duration_since(rang));
-        self.step == Step::Idle && silence.is_some_and(|silence| silence < times::RING_SPAN)
+        let calls = self.may_connect() || self.in_data() || self.step == Step::Aborting;
+        !calls && silence.is_some_and(|silence| silence < times::RING_SPAN)
     }
 
     /// Takes a caller's number that is the whole message.
@@ -94,13 +115,23 @@ impl Modem {
             Step::Asking { tries, .. } => self.step = Step::Asking { tries, late: true },
             Step::Settling => self.settle(now),
             Step::Escaping if released => self.hook(now),
-            Step::Resetting if accepted => self.ask(now),
-            Step::Setting(index) if accepted => {
-                if code == ResultCode::Error {
-                    let command = self.setting(index).unwrap_or_default().to_owned();
-                    self.report(Event::CommandRefused(command));
-                }
-                self.set(index + 1, now);
+            Step::Resetting if accepted => self.ask_again(1, false, now),
+            Step::Wording if accepted => self.put_question(now),
+            Step::Inquiring | Step::Questioning | Step::Checking { .. } if accepted => {
+                self.end_answer(Some(code == ResultCode::Ok), now);
+            }
+            Step::Telling if accepted => {
+                self.told(code == ResultCode::Ok);
+                self.proceed(now);
+            }
+            Step::TurningOn if accepted => {
+                self.turned(code == ResultCode::Ok);
+                self.turn_on(now);
+            }
+            Step::Retuning if code == ResultCode::Ok => self.retune(now),
+            Step::Retuning if accepted => {
+                self.keep_rate();
+                self.proceed(now);
             }
             Step::Dialling | Step::Answering => self.handle_call_result(code, now),
             Step::Aborting if released => self.aborted(now),
@@ -115,7 +146,14 @@ impl Modem {
             Step::Guarding
             | Step::Escaping
             | Step::Resetting
-            | Step::Setting(_)
+            | Step::Wording
+            | Step::Inquiring
+            | Step::Questioning
+            | Step::Checking { .. }
+            | Step::Telling
+            | Step::TurningOn
+            | Step::Retuning
+            | Step::Retuned
             | Step::Data { .. }
             | Step::Hooking
             | Step::DtrLow { .. }
@@ -132,7 +170,7 @@ impl Modem {
                 self.give_up(Outcome::Voice, now);
             }
         } else if let Some(outcome) = failure(&code) {
-            self.finish(Event::Ended(outcome));
+            self.call_over(Event::Ended(outcome), now);
         }
     }
 
@@ -151,17 +189,33 @@ impl Modem {
     pub(super) fn handle_timer(&mut self, now: Instant) {
         match self.step {
             Step::Idle | Step::Data { .. } => {}
-            Step::Asking { tries, .. } if tries < times::ASK_TRIES => self.ask_again(tries + 1, now),
+            Step::Asking { tries, .. } if self.not_asked_enough(tries) => self.ask_again(tries + 1, true, now),
             Step::Asking { .. } => self.unanswered(now),
             Step::Settling => self.found(now),
             Step::Guarding => {
                 self.send(b"+++");
                 self.enter(Step::Escaping, now, times::ESCAPE_WAIT, "OK to the escape sequence");
             }
-            // It may have gone to command state without a word.
+            // It may have gone to command state without a word; if not, there is a surer way.
+            Step::Escaping if matches!(self.goal, Goal::Initialise(_)) => self.unanswered(now),
             Step::Escaping => self.hook(now),
             Step::Resetting => self.ask(now),
-            Step::Setting(_) => self.finish(Event::Silent),
+            Step::Wording => self.put_question(now),
+            Step::Inquiring | Step::Questioning | Step::Checking { .. } => self.end_answer(None, now),
+            // Left without, if it is still there.
+            Step::Telling => {
+                self.told(false);
+                self.ask(now);
+            }
+            Step::TurningOn => {
+                self.turned(false);
+                self.ask(now);
+            }
+            Step::Retuning => {
+                self.keep_rate();
+                self.ask(now);
+            }
+            Step::Retuned => self.ask_again(1, false, now),
             Step::Dialling => self.give_up(Outcome::Silent, now),
             Step::Answering => self.give_up(Outcome::NoCarrier, now),
             Step::Aborting => self.drop_dtr(now),
@@ -171,176 +225,8 @@ impl Modem {
                 self.enter(Step::DtrLow { ended: false, held: true }, now, rest, "end of the call after DTR fell");
             }
             Step::DtrLow { .. } => self.raise_dtr(now),
-            Step::DtrHigh => self.ask(now),
+            Step::DtrHigh => self.ask_again(1, false, now),
         }
-    }
-}
-
-/// Finding a modem and setting it up.
-impl Modem {
-    /// Sends `AT`, the first of a few.
-    pub(super) fn ask(&mut self, now: Instant) {
-        self.ask_again(1, now);
-    }
-
-    fn ask_again(&mut self, tries: u8, now: Instant) {
-        self.command("");
-        self.enter(Step::Asking { tries, late: tries > 1 }, now, times::ASK_WAIT, "OK to AT");
-    }
-
-    fn settle(&mut self, now: Instant) {
-        self.enter(Step::Settling, now, times::SETTLE, "end of late answers");
-    }
-
-    /// The modem is in command state and in step.
-    fn found(&mut self, now: Instant) {
-        match &mut self.goal {
-            Goal::Initialise { reset: true, .. } => self.set(0, now),
-            Goal::Initialise { reset, .. } => {
-                *reset = true;
-                self.verbose = false;
-                self.command("Z");
-                self.enter(Step::Resetting, now, times::RESET_WAIT, "OK to ATZ");
-            }
-            Goal::Dial(number) => {
-                let modifier = if number.chooses_tone_or_pulse() { "" } else { self.settings.dialling.modifier() };
-                let dial = format!("D{modifier}{}", number.dial_string());
-                self.command(&dial);
-                self.enter(Step::Dialling, now, times::DIAL_LIMIT, "result of dialling");
-            }
-            // DTR alone may have left the call standing (&D0, &D1).
-            Goal::HangUp { .. } => self.hook(now),
-            Goal::Probe | Goal::Answer | Goal::Listen => self.finish(Event::Alive),
-        }
-    }
-
-    /// `AT` got no `OK`: perhaps the modem is in data state and passes it on.
-    fn unanswered(&mut self, now: Instant) {
-        match &mut self.goal {
-            Goal::Initialise { escaped, .. } | Goal::HangUp { escaped, .. } if !*escaped => {
-                *escaped = true;
-                self.enter(Step::Guarding, now, times::ESCAPE_GUARD, "silence before the escape sequence");
-            }
-            Goal::Dial(_) => self.finish(Event::Ended(Outcome::Silent)),
-            Goal::Listen | Goal::Initialise { .. } | Goal::Answer | Goal::HangUp { .. } | Goal::Probe => {
-                self.finish(Event::Silent);
-            }
-        }
-    }
-
-    /// Sends the setting of this index, or ends the setting up if there is none.
-    fn set(&mut self, index: usize, now: Instant) {
-        match self.setting(index).map(str::to_owned) {
-            Some(command) => {
-                self.command(&command);
-                self.enter(Step::Setting(index), now, times::SETTING_WAIT, "OK to a setting");
-            }
-            None => self.finish(Event::Ready),
-        }
-    }
-
-    fn setting(&self, index: usize) -> Option<&str> {
-        self.settings.initialise.iter().chain(&self.settings.caller_id).nth(index).map(String::as_str)
-    }
-}
-
-/// Ending calls.
-impl Modem {
-    pub(super) fn hang_up(&mut self, now: Instant) {
-        if self.step == Step::Dialling {
-            self.give_up(Outcome::RangOut, now);
-        } else if self.step == Step::Answering {
-            self.break_off(None, now);
-        } else if self.in_data() {
-            self.goal = Goal::HangUp { outcome: None, dropped: false, escaped: false };
-            self.drop_dtr(now);
-        } else if !matches!(self.goal, Goal::HangUp { .. }) {
-            let outcome = matches!(self.goal, Goal::Dial(_)).then_some(Outcome::RangOut);
-            self.goal = Goal::HangUp { outcome, dropped: false, escaped: false };
-            self.ask(now);
-        }
-    }
-
-    /// Ends a dial or an answer that has not come to anything yet.
-    fn give_up(&mut self, outcome: Outcome, now: Instant) {
-        if self.dial_leaves_command_state() {
-            self.break_off(Some(outcome), now);
-        } else {
-            self.goal = Goal::HangUp { outcome: Some(outcome), dropped: false, escaped: false };
-            self.hook(now);
-        }
-    }
-
-    /// Sends a character, which aborts what `ATD` and `ATA` began (V.250 5.6.1).
-    fn break_off(&mut self, outcome: Option<Outcome>, now: Instant) {
-        self.goal = Goal::HangUp { outcome, dropped: false, escaped: false };
-        self.send(b"\r");
-        self.enter(Step::Aborting, now, times::ABORT_WAIT, "end of an aborted call");
-    }
-
-    fn aborted(&mut self, now: Instant) {
-        if matches!(self.goal, Goal::HangUp { outcome: Some(Outcome::Glare), .. }) {
-            // ATH would turn the incoming call away on a cellular modem.
-            self.hung_up();
-        } else {
-            self.hook(now);
-        }
-    }
-
-    fn hook(&mut self, now: Instant) {
-        self.command("H");
-        self.enter(Step::Hooking, now, times::HOOK_WAIT, "OK to ATH");
-    }
-
-    fn hooked(&mut self, now: Instant) {
-        if matches!(self.goal, Goal::HangUp { .. }) {
-            self.hung_up();
-        } else {
-            self.ask(now);
-        }
-    }
-
-    /// `ATH` got no answer.
-    fn unhooked(&mut self, now: Instant) {
-        match self.goal {
-            Goal::HangUp { dropped: false, .. } => self.drop_dtr(now),
-            Goal::HangUp { .. } => self.finish(Event::Silent),
-            Goal::Listen | Goal::Initialise { .. } | Goal::Dial(_) | Goal::Answer | Goal::Probe => self.ask(now),
-        }
-    }
-
-    fn drop_dtr(&mut self, now: Instant) {
-        if let Goal::HangUp { dropped, .. } = &mut self.goal {
-            *dropped = true;
-        }
-        self.output(Output::SetDtr(false));
-        self.enter(Step::DtrLow { ended: false, held: false }, now, times::DTR_HOLD, "modem to notice DTR");
-    }
-
-    /// The modem showed that it noticed DTR.
-    pub(super) fn call_ended(&mut self, now: Instant) {
-        if matches!(self.step, Step::DtrLow { held: true, .. }) {
-            self.raise_dtr(now);
-        } else {
-            self.step = Step::DtrLow { ended: true, held: false };
-        }
-    }
-
-    fn raise_dtr(&mut self, now: Instant) {
-        self.output(Output::SetDtr(true));
-        self.enter(Step::DtrHigh, now, times::DTR_RECOVERY, "modem after DTR rose");
-    }
-
-    fn hung_up(&mut self) {
-        let outcome = match std::mem::take(&mut self.goal) {
-            Goal::HangUp { outcome, .. } => outcome,
-            Goal::Listen | Goal::Initialise { .. } | Goal::Dial(_) | Goal::Answer | Goal::Probe => None,
-        };
-        self.finish(outcome.map_or(Event::HungUp, Event::Ended));
-    }
-
-    fn dial_leaves_command_state(&self) -> bool {
-        !matches!(&self.goal, Goal::Dial(number) if number.stays_in_command_state())
     }
 }
 
@@ -371,7 +257,7 @@ impl Modem {
         self.send(format!("AT{body}\r").as_bytes());
     }
 
-    fn send(&mut self, bytes: &[u8]) {
+    pub(super) fn send(&mut self, bytes: &[u8]) {
         self.framer.note_sent(bytes);
         self.output(Output::Send(bytes.to_vec()));
     }
@@ -387,7 +273,7 @@ impl Modem {
         }
     }
 
-    fn report(&mut self, event: Event) {
+    pub(super) fn report(&mut self, event: Event) {
         self.output(Output::Report(event));
     }
 
