@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::modem::{Modem, ModemKind};
 use super::value::{AddressRange, Span, Telephone};
 
 /// A machine's whole configuration.
@@ -39,20 +40,6 @@ pub struct File {
     pub provide: Option<Provide>,
     /// `ringup exchange`: the telephone exchange.
     pub exchange: Option<Exchange>,
-}
-
-/// A modem and how to treat it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Modem {
-    /// The tty, best by its stable name under /dev/serial/by-id.
-    pub port: PathBuf,
-    /// Terminal rate in bit/s.
-    #[serde(default = "default_rate")]
-    pub rate: u32,
-    /// The command that turns caller identification on.
-    #[serde(default = "default_caller_id")]
-    pub caller_id: String,
 }
 
 /// A PPP provider as its subscriber sees it.
@@ -286,14 +273,6 @@ fn default_runtime_directory() -> PathBuf {
     PathBuf::from("/run/ringup")
 }
 
-fn default_rate() -> u32 {
-    115_200
-}
-
-fn default_caller_id() -> String {
-    "+VCID=1".to_owned()
-}
-
 fn default_connect_within() -> Span {
     Span::seconds(90) // S7 is 50 to 90 s by default on real modems
 }
@@ -372,6 +351,12 @@ impl File {
         let join = |path: &mut PathBuf| *path = folder.join(&*path);
         join(&mut self.state_directory);
         join(&mut self.runtime_directory);
+        let lines = self.provide.iter_mut().flat_map(|provide| &mut provide.lines);
+        for modem in self.modem.iter_mut().chain(lines) {
+            if let ModemKind::File(path) = &mut modem.kind {
+                join(path);
+            }
+        }
         if let Some(isp) = &mut self.isp {
             join(&mut isp.secret);
         }

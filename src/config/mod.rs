@@ -1,6 +1,7 @@
 //! One strict TOML file a machine: what is not understood is refused, with file, line, key and what was expected.
 
 pub mod file;
+pub mod modem;
 mod roles;
 pub mod value;
 

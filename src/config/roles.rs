@@ -5,7 +5,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use hayes::emulator::plan::{Cadence, Dialling, HuntGroup, LinePlan, Plan, Presentation};
-use hayes::line::LineSettings;
+use hayes::modem::Purpose;
 
 use super::file::{self, Tsig};
 use super::{Config, ConfigError};
@@ -43,7 +43,7 @@ impl Config {
     /// When a section is missing or wrong.
     pub fn listen(&self) -> Result<HomeSettings, ConfigError> {
         let section = self.section("listen", self.file().listen.as_ref())?;
-        let (line, modem) = self.modem()?;
+        let (line, modem) = self.modem(Purpose::Calls)?;
         let callers = match section.callers.as_slice() {
             [one] if one == "any" => Callers::Any,
             [] => {
@@ -93,7 +93,7 @@ impl Config {
         };
         let own_link = match &self.file().isp {
             Some(_) => {
-                self.modem()?;
+                self.modem(Purpose::DialOnly)?;
                 self.isp()?;
                 let runtime = &self.file().runtime_directory;
                 Some(own_link::Settings {
@@ -115,7 +115,7 @@ impl Config {
     pub fn call(&self, name: &str) -> Result<Option<connect::Call>, ConfigError> {
         let Some(site) = self.file().sites.get(name) else { return Ok(None) };
         let Some(number) = site.number.as_ref().map(|number| number.number().clone()) else { return Ok(None) };
-        let (line, modem) = self.modem()?;
+        let (line, modem) = self.modem(Purpose::DialOnly)?;
         Ok(Some(connect::Call { line, modem, number, ring_for: site.ring_for.duration() }))
     }
 
@@ -124,7 +124,7 @@ impl Config {
     /// # Errors
     /// When a section is missing or wrong.
     pub fn keeper(&self) -> Result<own_link::keeper::Settings, ConfigError> {
-        let (line, modem) = self.modem()?;
+        let (line, modem) = self.modem(Purpose::DialOnly)?;
         let isp = self.isp()?;
         let linger = self.section("isp", self.file().isp.as_ref())?.linger.duration();
         let socket = self.file().runtime_directory.join("own-link.sock");
@@ -182,6 +182,9 @@ impl Config {
         if pool.contains(&section.local) {
             return Err(self.wrong("provide.pool", format!("{} is the provider's own address", section.local)));
         }
+        let lines = section.lines.iter().enumerate();
+        let lines =
+            lines.map(|(index, modem)| self.line_and_modem(&format!("provide.line[{index}]"), modem, Purpose::Calls));
         Ok(provide::Settings {
             local: section.local,
             pool,
@@ -189,7 +192,7 @@ impl Config {
             quarantine: section.quarantine.duration(),
             name: section.name.clone(),
             link_within: section.link_within.duration(),
-            lines: section.lines.iter().map(line_and_modem).collect(),
+            lines: lines.collect::<Result<_, _>>()?,
             runtime: self.file().runtime_directory.clone(),
         })
     }
@@ -305,10 +308,6 @@ impl Config {
         })
     }
 
-    fn modem(&self) -> Result<(LineSettings, hayes::modem::Settings), ConfigError> {
-        self.section("modem", self.file().modem.as_ref()).map(line_and_modem)
-    }
-
     fn tsig(&self, key: &str, name: &str, algorithm: &str, secret: &Path) -> Result<TsigKey, ConfigError> {
         let algorithm: Algorithm =
             algorithm.parse().map_err(|error| self.wrong(&key.replace("secret", "algorithm"), format!("{error}")))?;
@@ -321,7 +320,7 @@ impl Config {
             .map_err(|error| self.wrong(key, Failure::caused(Status::Secret, &error).message).about_secret())
     }
 
-    fn section<'file, T>(&self, name: &str, section: Option<&'file T>) -> Result<&'file T, ConfigError> {
+    pub(super) fn section<'file, T>(&self, name: &str, section: Option<&'file T>) -> Result<&'file T, ConfigError> {
         section.ok_or_else(|| self.wrong(name, "this section is needed and missing; docs/examples has annotated ones"))
     }
 
@@ -342,12 +341,6 @@ impl Config {
 
 /// The shortest lease that leaves time for a renewal over a slow line, and the longest that makes sense, in seconds.
 const LEASE: (u32, u32) = (30, 31 * 86_400);
-
-fn line_and_modem(modem: &file::Modem) -> (LineSettings, hayes::modem::Settings) {
-    let line = LineSettings { port: modem.port.clone(), rate: modem.rate };
-    let settings = hayes::modem::Settings { caller_id: Some(vec![modem.caller_id.clone()]), ..Default::default() };
-    (line, settings)
-}
 
 fn exchange_plan(section: &file::Exchange) -> Plan {
     let lines = section.lines.iter().map(|line| LinePlan {
