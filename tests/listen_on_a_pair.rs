@@ -12,6 +12,7 @@ use std::process::Stdio;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use hayes::profile::Identification;
 use ringup::record::Identity;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -101,6 +102,15 @@ impl Hand {
         self.keyboard.write_all(text.as_bytes()).unwrap();
     }
 
+    /// The commands by which it is set up: all up to the one that turns caller identification on.
+    async fn set_up(&mut self) -> Vec<String> {
+        let mut commands = Vec::new();
+        while commands.last().is_none_or(|last| last != "AT+VCID=1") {
+            commands.push(timeout(BOUND, self.commands.recv()).await.unwrap().unwrap());
+        }
+        commands
+    }
+
     /// Reads on until a call is dialled; gives the command.
     async fn dialled(&mut self) -> String {
         loop {
@@ -154,6 +164,13 @@ async fn a_typed_ring_has_the_provider_dialled_once_the_line_is_silent() {
     let mut home = Daemon::start(folder.root(), &home(&folder, &pair, "any"), "listen");
     home.expect("listening").await;
     assert!(!pair.lock().exists(), "a line that only listens is free for others");
+    let questions = Identification::COMMANDS.map(|command| format!("AT{command}"));
+    let set_up = [
+        &["AT", "ATZ", "AT"].map(str::to_owned)[..],
+        &questions,
+        &["ATE0V1Q0X4&C1&D2S0=0", "AT+VCID=1"].map(str::to_owned),
+    ];
+    assert_eq!(hand.set_up().await, set_up.concat(), "and docs/by-hand.md shows the same");
 
     let rung = Instant::now();
     hand.type_in("RING\r\n");
@@ -177,6 +194,7 @@ async fn a_typed_ring_has_the_provider_dialled_once_the_line_is_silent() {
     let (status, log) = home.terminate().await;
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(!pair.lock().exists(), "its lock is left behind");
+    assert!(log.contains("kind=\"default\""), "which kind of modem it is belongs into the log: {log}");
     assert!(!log.contains("5550199") && !log.contains("555-0199"), "{log}");
     pair.close().await;
     assert!(hand.rest().await.iter().all(|command| !command.starts_with("ATD")));

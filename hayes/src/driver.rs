@@ -454,7 +454,7 @@ impl Driver {
     fn log(&self, event: &Event) {
         let port = self.port().display();
         if let Event::Recognised(profile) = event {
-            tracing::info!(%port, kind = profile.id, "modem recognised: {}", profile.name);
+            tracing::info!(%port, kind = profile.id, name = profile.name, "found out what kind of modem it is");
         } else if let Event::CommandRefused(command) = event {
             tracing::warn!(%port, command, "modem refused a setting");
         } else if *event == Event::CallerIdOff {

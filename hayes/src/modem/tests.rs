@@ -2,10 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use proptest::prelude::*;
-
-use super::{Carrier, Event, Modem, OUTPUT_LIMIT, Output, Request, Settings, times};
+use super::{Carrier, Event, Kind, Modem, OUTPUT_LIMIT, Output, Request, Settings, times};
+use crate::profile::Catalogue;
 use crate::reply::{Connect, RingInfo};
+
+mod answers;
+mod finding;
+mod properties;
+mod setup;
 
 /// A modem machine and everything it wanted, as text.
 struct Talk {
@@ -14,9 +18,18 @@ struct Talk {
 }
 
 impl Talk {
-    #[allow(clippy::disallowed_methods, reason = "an arbitrary instant to count from")]
     fn new() -> Self {
-        Self { modem: Modem::new(Settings::default()), now: Instant::now() }
+        Self::with(Settings::default())
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "an arbitrary instant to count from")]
+    fn with(settings: Settings) -> Self {
+        Self { modem: Modem::new(settings), now: Instant::now() }
+    }
+
+    /// A modem of this kind, which is known.
+    fn of_kind(id: &str) -> Self {
+        Self::with(Settings::for_kind(Kind::Known(Catalogue::built_in().find(id).unwrap())))
     }
 
     fn ready() -> Self {
@@ -68,9 +81,43 @@ impl Talk {
         self.drain()
     }
 
+    /// Has a modem answer each command, without its `AT`, or be silent, until the request is done with. Returns all
+    /// that was wanted.
+    fn play(&mut self, request: Request, mut answer: impl FnMut(&str) -> Option<String>) -> Vec<String> {
+        let mut wanted = self.ask(request);
+        let mut heard = 0;
+        loop {
+            match wanted.get(heard).cloned() {
+                Some(output) => {
+                    heard += 1;
+                    let command = output.strip_prefix("AT").and_then(|rest| rest.strip_suffix('\r'));
+                    if let Some(text) = command.and_then(&mut answer) {
+                        wanted.extend(self.hear(&text));
+                    }
+                }
+                None if self.modem.deadline().is_some() => wanted.extend(self.wait("")),
+                None => return wanted,
+            }
+        }
+    }
+
     fn drain(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.modem.poll_output()).map(|output| describe(&output)).collect()
     }
+}
+
+/// A final result code as a modem writes it.
+fn ok() -> Option<String> {
+    Some("\r\nOK\r\n".to_owned())
+}
+
+fn error() -> Option<String> {
+    Some("\r\nERROR\r\n".to_owned())
+}
+
+/// Information and `OK`.
+fn says(text: &str) -> Option<String> {
+    Some(format!("\r\n{text}\r\n\r\nOK\r\n"))
 }
 
 fn describe(output: &Output) -> String {
@@ -80,6 +127,7 @@ fn describe(output: &Output) -> String {
         Output::SetDtr(false) => "DTR down".to_owned(),
         Output::SetRate(rate) => format!("rate {rate}"),
         Output::SetFlowControl => "RTS and CTS".to_owned(),
+        Output::Report(Event::Recognised(profile)) => format!("Recognised {}", profile.id),
         Output::Report(event) => format!("{event:?}"),
     }
 }
@@ -335,116 +383,4 @@ fn a_modem_that_talks_on_waits_until_it_is_listened_to() {
         rings += talk.drain().len();
     }
     assert_eq!(rings, OUTPUT_LIMIT * 3);
-}
-
-/// What modems say, in pieces, with the ends of lines torn.
-fn chatter() -> impl Strategy<Value = Vec<u8>> {
-    let piece = prop_oneof![
-        proptest::sample::select(vec![
-            "\r\nOK\r\n",
-            "\r\nCONNECT 33600\r\n",
-            "CONNECT\r",
-            "RING\r\n",
-            "\r\nNO CARRIER\r\n",
-            "NMBR = 1\r\n",
-            "NAME=X\r\n",
-            "+CLIP: \"1\",145\r\n",
-            "BUSY\r",
-            "ERROR\n",
-            "0\r",
-            "1\r",
-            "2\r",
-            "VOICE\r\n",
-            "5551212\r\n",
-            "RINGING\r\n",
-            "80050203313233\r\n",
-            "AT\r",
-            "\x10R\r",
-        ])
-        .prop_map(|text| text.as_bytes().to_vec()),
-        proptest::collection::vec(any::<u8>(), 0..8),
-    ];
-    proptest::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
-}
-
-fn requests() -> impl Strategy<Value = Option<Request>> {
-    proptest::option::of(proptest::sample::select(vec![
-        Request::Initialise,
-        Request::Dial("5551212".parse().unwrap()),
-        Request::Dial("5551212;".parse().unwrap()),
-        Request::Answer,
-        Request::HangUp,
-        Request::Probe,
-    ]))
-}
-
-/// Feeds bytes in these pieces; returns all that was wanted, and the bytes left over as data.
-fn feed(request: Option<&Request>, bytes: &[u8], cuts: &[usize]) -> (Vec<String>, Vec<u8>) {
-    let mut talk = Talk::new();
-    if let Some(request) = request {
-        talk.modem.request(request.clone(), talk.now).unwrap();
-    }
-    let (mut wanted, mut left, mut taken) = (talk.drain(), Vec::new(), 0);
-    for cut in cuts.iter().map(|cut| (*cut).min(bytes.len())).chain([bytes.len()]) {
-        while taken < cut {
-            let count = talk.modem.handle_bytes(&bytes[taken..cut], talk.now);
-            wanted.extend(talk.drain());
-            taken += count;
-            if count == 0 {
-                left.extend(&bytes[taken..cut]);
-                taken = cut;
-            }
-        }
-    }
-    (wanted, left)
-}
-
-proptest! {
-    #[test]
-    fn any_split_of_the_bytes_means_the_same(
-        request in requests(), bytes in chatter(), mut cuts in proptest::collection::vec(0_usize..300, 0..20),
-    ) {
-        cuts.sort_unstable();
-        let every: Vec<usize> = (0..bytes.len()).collect();
-        let whole = feed(request.as_ref(), &bytes, &[]);
-        prop_assert_eq!(&whole, &feed(request.as_ref(), &bytes, &cuts));
-        prop_assert_eq!(&whole, &feed(request.as_ref(), &bytes, &every));
-    }
-
-    #[test]
-    fn whatever_happens_every_request_comes_to_an_end(
-        steps in proptest::collection::vec((requests(), chatter(), 0_u64..5000), 0..12),
-    ) {
-        let mut talk = Talk::new();
-        for (request, bytes, wait) in steps {
-            if let Some(request) = request {
-                let _occupied = talk.modem.request(request, talk.now);
-            }
-            let mut rest = bytes.as_slice();
-            while !rest.is_empty() {
-                let count = talk.modem.handle_bytes(rest, talk.now);
-                prop_assert!(talk.modem.outputs.len() <= OUTPUT_LIMIT + 8);
-                talk.drain();
-                if count == 0 {
-                    prop_assert!(talk.modem.in_data());
-                    break;
-                }
-                rest = &rest[count..];
-            }
-            talk.now += Duration::from_millis(wait);
-            talk.modem.handle_timeout(talk.now);
-            talk.drain();
-        }
-        let _occupied = talk.modem.request(Request::HangUp, talk.now);
-        let mut last = talk.drain();
-        let mut waits = 0;
-        while talk.modem.deadline().is_some() {
-            last.extend(talk.wait(""));
-            waits += 1;
-            prop_assert!(waits < 40, "still waiting for {:?}", talk.modem.deadline());
-        }
-        prop_assert!(talk.modem.is_idle() && !talk.modem.in_data());
-        let ended = last.iter().any(|event| event == "HungUp" || event == "Silent" || event.starts_with("Ended("));
-        prop_assert!(ended, "{:?}", last);
-    }
 }
