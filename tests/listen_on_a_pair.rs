@@ -194,7 +194,7 @@ async fn a_typed_ring_has_the_provider_dialled_once_the_line_is_silent() {
     let (status, log) = home.terminate().await;
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(!pair.lock().exists(), "its lock is left behind");
-    assert!(log.contains("kind=\"default\""), "which kind of modem it is belongs into the log: {log}");
+    assert!(log.contains("kind=\"default\""), "which kind of modem it is belongs in the log: {log}");
     assert!(!log.contains("5550199") && !log.contains("555-0199"), "{log}");
     pair.close().await;
     assert!(hand.rest().await.iter().all(|command| !command.starts_with("ATD")));

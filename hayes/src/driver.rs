@@ -5,6 +5,7 @@
 //! may be dropped without losing one.
 
 mod online;
+mod questions;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -17,10 +18,10 @@ use thiserror::Error;
 
 pub use self::online::Online;
 use crate::line::{self, Line, LineError, LineSettings, Lock, Signals};
-use crate::modem::{Answer, Event, Kind, Modem, NoQuestion, Occupied, Outcome, Output, Request, Settings};
+use crate::modem::{Event, Kind, Modem, NoQuestion, Occupied, Outcome, Output, Request, Settings};
 use crate::number::Number;
-use crate::profile::{Identification, Profile};
-use crate::reply::{Connect, ListedCall};
+use crate::profile::Profile;
+use crate::reply::Connect;
 
 /// How much is read ahead in command state, in bytes; while the modem may connect it is one byte.
 const READ_AHEAD: usize = 256;
@@ -63,6 +64,8 @@ pub struct Driver {
     events: VecDeque<Event>,
     connect: Connect,
     borrowed: bool,
+    /// The log has been told which kind of modem it is.
+    introduced: bool,
 }
 
 /// What a wait brought.
@@ -97,6 +100,7 @@ impl Driver {
             events: VecDeque::new(),
             connect: Connect::default(),
             borrowed: false,
+            introduced: false,
         })
     }
 
@@ -145,8 +149,8 @@ impl Driver {
         self.line.signals()
     }
 
-    /// Finds the modem, whatever state it is in, resets it and sets it up. Logs which kind it was found to be, and what
-    /// it was left without.
+    /// Finds the modem, whatever state it is in, resets it and sets it up. Logs which kind it is, once, and what it
+    /// was left without.
     ///
     /// # Errors
     ///
@@ -163,74 +167,6 @@ impl Driver {
                 return Ok(());
             }
             self.keep(event);
-        }
-    }
-
-    /// Asks the modem what it is; it need not have been initialised.
-    ///
-    /// # Errors
-    ///
-    /// [`DriverError::Silent`] if it does not answer, [`DriverError::Occupied`] in a call, [`DriverError::Line`] if the
-    /// line fails.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`probe`](Self::probe).
-    pub async fn identify(&mut self) -> Result<Identification, DriverError> {
-        self.request(Request::Identify)?;
-        loop {
-            let event = self.progress_to_answer().await?;
-            if let Event::Identified(mut seen) = event {
-                seen.usb = line::usb_id(self.port());
-                return Ok(seen);
-            }
-            self.keep(event);
-        }
-    }
-
-    /// Asks one thing: a command without `AT` that changes nothing, such as `+FCLASS=?`, `S7?`, `&V`, or the kind's
-    /// [list of blacklisted numbers](crate::profile::Setup::blacklist).
-    ///
-    /// # Errors
-    ///
-    /// [`DriverError::NoQuestion`] for what could go off hook or change a setting, else as [`identify`](Self::identify).
-    /// That the modem refuses to answer is no error.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`probe`](Self::probe).
-    pub async fn ask(&mut self, command: &str) -> Result<Answer, DriverError> {
-        self.request(Request::Ask(command.parse()?))?;
-        loop {
-            let event = self.progress_to_answer().await?;
-            if let Event::Answered(answer) = event {
-                return Ok(answer);
-            }
-            self.keep(event);
-        }
-    }
-
-    /// Asks which calls there are; `None` if this kind of modem has no list of them, or refused it.
-    ///
-    /// # Errors
-    ///
-    /// As [`identify`](Self::identify).
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`probe`](Self::probe).
-    pub async fn list_calls(&mut self) -> Result<Option<Vec<ListedCall>>, DriverError> {
-        self.request(Request::ListCalls)?;
-        let mut calls = Vec::new();
-        loop {
-            let event = self.progress_to_answer().await?;
-            if let Event::CallsListed(complete) = event {
-                return Ok(complete.then_some(calls));
-            } else if let Event::CallListed(call) = event {
-                calls.push(call);
-            } else {
-                self.keep(event);
-            }
         }
     }
 
@@ -432,6 +368,7 @@ impl Driver {
                 Some(Output::SetFlowControl) => self.line.set_flow_control()?,
                 Some(Output::Report(event)) => {
                     self.log(&event);
+                    self.introduced |= event == Event::Ready;
                     if let Event::Connected(connect) = &event {
                         self.connect = connect.clone();
                         self.take_linefeed();
@@ -453,8 +390,9 @@ impl Driver {
     /// Tells the log what an owner wants to know of his modem.
     fn log(&self, event: &Event) {
         let port = self.port().display();
-        if let Event::Recognised(profile) = event {
-            tracing::info!(%port, kind = profile.id, name = profile.name, "found out what kind of modem it is");
+        if *event == Event::Ready && !self.introduced {
+            let profile = self.profile();
+            tracing::info!(%port, kind = profile.id, name = profile.name, "modem ready");
         } else if let Event::CommandRefused(command) = event {
             tracing::warn!(%port, command, "modem refused a setting");
         } else if *event == Event::CallerIdOff {

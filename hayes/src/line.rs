@@ -336,6 +336,29 @@ fn standard_speed(rate: u32) -> Option<BaudRate> {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn another_rate_stays_through_dtr_and_through_another_program() {
+        let pty = nix::pty::openpty(None, None).unwrap();
+        let port = nix::unistd::ttyname(&pty.slave).unwrap();
+        let mut line = Line::open(&LineSettings { port, rate: 115_200 }).unwrap();
+        let speed = || termios::cfgetospeed(&termios::tcgetattr(&pty.master).unwrap());
+        assert_eq!(speed(), BaudRate::B115200);
+        line.change_rate(9600).unwrap();
+        line.set_flow_control().unwrap();
+        assert_eq!((line.rate(), speed()), (9600, BaudRate::B9600));
+        line.set_dtr(false).unwrap();
+        assert_eq!(speed(), BaudRate::B0);
+        line.set_dtr(true).unwrap();
+        assert_eq!(speed(), BaudRate::B9600);
+        let mut theirs = termios::tcgetattr(&pty.slave).unwrap();
+        termios::cfsetspeed(&mut theirs, BaudRate::B300).unwrap();
+        theirs.control_flags -= ControlFlags::CRTSCTS;
+        termios::tcsetattr(&pty.slave, SetArg::TCSANOW, &theirs).unwrap();
+        line.restore().unwrap();
+        assert_eq!(speed(), BaudRate::B9600);
+        assert!(termios::tcgetattr(&pty.master).unwrap().control_flags.contains(ControlFlags::CRTSCTS));
+    }
+
     #[test]
     fn an_error_says_in_one_line_what_to_do() {
         let path = PathBuf::from("/dev/ttyUSB0");
