@@ -144,6 +144,13 @@ impl Driver {
         self.modem.profile()
     }
 
+    /// Returns the rate between computer and modem, in bit/s: the line's own, unless the modem was found at another and
+    /// does not leave it.
+    #[must_use]
+    pub fn rate(&self) -> u32 {
+        self.line.rate()
+    }
+
     /// Reads the modem's own signals.
     pub fn signals(&mut self) -> Signals {
         self.line.signals()

@@ -287,7 +287,10 @@ impl Modem {
     pub fn new(settings: Settings) -> Self {
         let (profile, recognised) = match (&settings.kind, settings.purpose) {
             (Kind::Known(profile), _) => (Arc::clone(profile), true),
-            (Kind::FindOut { .. }, purpose) => (Profile::default_profile(), purpose == Purpose::DialOnly),
+            (Kind::FindOut { .. }, Purpose::Calls) => (Profile::default_profile(), false),
+            (Kind::FindOut { catalogue, usb }, Purpose::DialOnly) => {
+                (catalogue.recognise(&Identification { usb: *usb, ..Identification::default() }), true)
+            }
         };
         Self {
             settings,

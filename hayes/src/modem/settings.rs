@@ -52,8 +52,8 @@ pub enum Purpose {
     /// It takes calls, and dials: caller identification is turned on.
     #[default]
     Calls,
-    /// It only dials: nothing is done about callers, and a kind that is to be found out is taken for
-    /// [plain V.250](Profile::default_profile) unasked.
+    /// It only dials: nothing is done about callers, and a kind that is to be found out is what the USB id says, else
+    /// [plain V.250](Profile::default_profile), unasked.
     DialOnly,
 }
 

@@ -61,6 +61,10 @@ fn a_modem_that_only_dials_is_neither_asked_nor_told_of_callers() {
     let mut talk = Talk::with(Settings { purpose: Purpose::DialOnly, distinctive_ring: true, ..auto() });
     let wanted = talk.play(Request::Initialise, conexant);
     assert_eq!(wanted, ["DTR up", "AT\r", "ATZ\r", "AT\r", "ATE0V1Q0X4&C1&D2S0=0\r", "Ready"]);
+    let kind = Kind::FindOut { catalogue: Arc::new(Catalogue::built_in()), usb: "1e0e:9001".parse().ok() };
+    let settings = Settings { purpose: Purpose::DialOnly, ..Settings::for_kind(kind) };
+    let wanted = Talk::with(settings).play(Request::Initialise, |_| ok());
+    assert_eq!(wanted[4..6], ["ATE0V1Q0\r", "ATX4\r"], "what the USB id says is known unasked");
 }
 
 #[test]
