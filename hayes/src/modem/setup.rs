@@ -60,6 +60,8 @@ impl Modem {
         match &mut initialising.phase {
             Phase::Reset => {
                 initialising.phase = Phase::Recognise;
+                // The reset may bring it back to a rate or a state that it has stored.
+                initialising.means = Means::default();
                 self.verbose = false;
                 let reset = self.profile.setup.reset.clone();
                 self.command(&reset);

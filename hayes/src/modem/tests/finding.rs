@@ -94,21 +94,22 @@ fn a_modem_that_says_yes_and_stays_is_gone_back_to() {
 
 #[test]
 fn a_modem_that_falls_to_its_stored_rate_when_reset_is_found_again() {
-    let mut modem = Elsewhere::new();
-    let mut rate = 115_200;
-    modem.initialise(|at, command| {
-        if at != rate {
-            return None;
-        }
-        match command {
-            "Z" => rate = 2400,
-            "+IPR=115200" => rate = 115_200,
-            _ => {}
-        }
-        ok()
-    });
-    assert_eq!((modem.rate, modem.wanted.last().unwrap().as_str()), (115_200, "Ready"));
-    assert_eq!(modem.wanted.iter().filter(|output| *output == "ATZ\r").count(), 1);
+    for mut rate in [115_200, 9600] {
+        let mut modem = Elsewhere::new();
+        modem.initialise(|at, command| {
+            if at != rate {
+                return None;
+            }
+            match command {
+                "Z" => rate = 2400,
+                "+IPR=115200" => rate = 115_200,
+                _ => {}
+            }
+            ok()
+        });
+        assert_eq!((modem.rate, modem.wanted.last().unwrap().as_str()), (115_200, "Ready"));
+        assert_eq!(modem.wanted.iter().filter(|output| *output == "ATZ\r").count(), 1);
+    }
 }
 
 #[test]
