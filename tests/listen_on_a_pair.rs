@@ -134,13 +134,13 @@ impl Hand {
 }
 
 /// A home server whose modem is A, and which lets these callers wake it at the first ring.
-fn home(folder: &Scratch, pair: &Pair, callers: &str) -> PathBuf {
+fn home(folder: &Scratch, pair: &Pair, kind: &str, callers: &str) -> PathBuf {
     folder.secret("home.isp", "an invented secret\n");
     folder.secret("home.tsig", "aG9tZSBob21lIGhvbWUgaG9tZQ==\n");
     let _created = Identity::create(&folder.path("home.identity")).unwrap();
     let text = format!(
         "directory-servers = [\"127.0.0.1:9\"]\nstate-directory = \"state\"\nruntime-directory = \"run\"\n\
-         [modem]\nport = \"{}\"\n\
+         [modem]\nport = \"{}\"\nkind = \"{kind}\"\n\
          [isp]\nnumber = \"555-0199\"\nuser = \"home\"\nsecret = \"home.isp\"\n\
          [host]\nname = \"home.dyn.example\"\nzone = \"dyn.example\"\nidentity = \"home.identity\"\n\
          tsig = {{ name = \"home\", secret = \"home.tsig\" }}\n\
@@ -161,7 +161,7 @@ async fn a_typed_ring_has_the_provider_dialled_once_the_line_is_silent() {
     let folder = Scratch::new();
     let pair = Pair::open(&folder).await;
     let mut hand = Hand::on(&pair.b);
-    let mut home = Daemon::start(folder.root(), &home(&folder, &pair, "any"), "listen");
+    let mut home = Daemon::start(folder.root(), &home(&folder, &pair, "auto", "any"), "listen");
     home.expect("listening").await;
     assert!(!pair.lock().exists(), "a line that only listens is free for others");
     let questions = Identification::COMMANDS.map(|command| format!("AT{command}"));
@@ -205,7 +205,7 @@ async fn a_listed_caller_wakes_once_its_number_has_come_between_two_rings() {
     let folder = Scratch::new();
     let pair = Pair::open(&folder).await;
     let mut hand = Hand::on(&pair.b);
-    let mut home = Daemon::start(folder.root(), &home(&folder, &pair, "555-0101"), "listen");
+    let mut home = Daemon::start(folder.root(), &home(&folder, &pair, "default", "555-0101"), "listen");
     home.expect("listening").await;
 
     hand.type_in("RING\r\n");
@@ -235,7 +235,7 @@ async fn an_unlisted_caller_is_refused_and_nobody_is_dialled() {
     let folder = Scratch::new();
     let pair = Pair::open(&folder).await;
     let mut hand = Hand::on(&pair.b);
-    let mut home = Daemon::start(folder.root(), &home(&folder, &pair, "555-0101"), "listen");
+    let mut home = Daemon::start(folder.root(), &home(&folder, &pair, "default", "555-0101"), "listen");
     home.expect("listening").await;
 
     for (number, reason) in [("5550166", "unknown-caller"), ("P", "no-caller-number")] {
@@ -254,4 +254,22 @@ async fn an_unlisted_caller_is_refused_and_nobody_is_dialled() {
     pair.close().await;
     let commands = hand.rest().await;
     assert!(commands.iter().all(|command| !command.starts_with("ATD")), "{commands:?}");
+}
+
+#[tokio::test]
+async fn a_modem_that_does_not_keep_caller_identification_on_is_warned_of_and_listened_to() {
+    let folder = Scratch::new();
+    let pair = Pair::open(&folder).await;
+    let mut hand = Hand::on(&pair.b);
+    let mut home = Daemon::start(folder.root(), &home(&folder, &pair, "conexant", "any"), "listen");
+    home.expect("listening").await;
+    hand.type_in("RING\r\n");
+    home.expect("ring").await;
+
+    let (status, log) = home.terminate().await;
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(log.contains("caller identification could not be turned on") && log.contains("kind=\"conexant\""), "{log}");
+    pair.close().await;
+    let told = ["AT", "ATZ", "AT", "ATE0V1Q0X4&C1&D2S0=0", "AT&K3", "AT+VCID=1", "AT+VCID?", "AT+VCID=1", "AT+VCID?"];
+    assert_eq!(hand.rest().await, told, "a kind that is named is not asked for");
 }
