@@ -2,121 +2,14 @@
 #![cfg(feature = "emulator")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
-use std::time::{Duration, Instant};
+mod town;
 
-use hayes::emulator::calllog::CallEventKind;
-use hayes::emulator::exchange::{Exchange, LineId, Output};
-use hayes::emulator::plan::{Cadence, HuntGroup, LinePlan, Plan, Presentation};
+use std::time::Duration;
+
+use hayes::emulator::exchange::LineId;
+use hayes::emulator::plan::{Cadence, HuntGroup, Plan, Presentation};
 use proptest::prelude::*;
-
-/// An exchange, a clock, and for each line what its terminal has shown.
-struct Town {
-    exchange: Exchange,
-    start: Instant,
-    now: Instant,
-    screens: Vec<(LineId, Vec<u8>)>,
-    log: Vec<(u128, CallEventKind)>,
-}
-
-fn line(name: &str, number: &str) -> LinePlan {
-    LinePlan { name: name.to_owned(), number: number.to_owned(), ..LinePlan::default() }
-}
-
-/// Alice 100, Bob 200, Carol 300.
-fn plan() -> Plan {
-    Plan { lines: vec![line("alice", "100"), line("bob", "200"), line("carol", "300")], ..Plan::default() }
-}
-
-impl Town {
-    /// Every terminal switched on, without echo.
-    fn new(plan: Plan) -> Self {
-        let exchange = Exchange::new(plan).unwrap();
-        let start = tokio::time::Instant::now().into_std();
-        let lines: Vec<LineId> = exchange.lines().map(|(line, _)| line).collect();
-        let screens = lines.iter().map(|line| (*line, Vec::new())).collect();
-        let mut town = Self { exchange, start, now: start, screens, log: Vec::new() };
-        // 2026-03-21 14:05 UTC
-        town.exchange.handle_wall_clock(Duration::from_secs(1_774_101_900), start);
-        for line in lines {
-            town.exchange.handle_dtr(line, true, start);
-            town.exchange.handle_bytes(line, b"ATE0+VCID=1\r", start);
-        }
-        town.drain();
-        for (_, screen) in &mut town.screens {
-            screen.clear();
-        }
-        town
-    }
-
-    fn line(&self, name: &str) -> LineId {
-        self.exchange.line(name).unwrap()
-    }
-
-    fn drain(&mut self) {
-        while let Some(output) = self.exchange.poll_output() {
-            match output {
-                Output::Send { line, bytes } => {
-                    self.screens.iter_mut().find(|(id, _)| *id == line).unwrap().1.extend(bytes);
-                }
-                Output::Report(event) => self.log.push(((event.at - self.start).as_millis(), event.kind)),
-            }
-        }
-    }
-
-    fn types(&mut self, name: &str, text: &str) {
-        let line = self.line(name);
-        self.exchange.handle_bytes(line, text.as_bytes(), self.now);
-        self.drain();
-    }
-
-    fn dtr(&mut self, name: &str, on: bool) {
-        let line = self.line(name);
-        self.exchange.handle_dtr(line, on, self.now);
-        self.drain();
-    }
-
-    /// Lets time pass, timer by timer.
-    fn wait(&mut self, time: Duration) {
-        let end = self.now + time;
-        while let Some((at, _)) = self.exchange.deadline().filter(|(at, _)| *at <= end) {
-            self.now = at.max(self.now);
-            self.exchange.handle_timeout(self.now);
-            self.drain();
-        }
-        self.now = end;
-    }
-
-    fn wait_ms(&mut self, millis: u64) {
-        self.wait(Duration::from_millis(millis));
-    }
-
-    /// What the terminal has shown since the last look.
-    fn screen(&mut self, name: &str) -> String {
-        let line = self.line(name);
-        let screen = &mut self.screens.iter_mut().find(|(id, _)| *id == line).unwrap().1;
-        String::from_utf8(std::mem::take(screen)).unwrap()
-    }
-
-    /// The names of the logged events since the last look.
-    fn log(&mut self) -> Vec<&'static str> {
-        self.log.drain(..).map(|(_, kind)| kind.name()).collect()
-    }
-
-    /// Alice calls Bob, who answers at the first ring; both screens are clean afterwards.
-    fn connect(plan: Plan) -> Self {
-        let mut town = Self::new(plan);
-        town.types("alice", "ATDT200\r");
-        town.wait_ms(5000);
-        assert_eq!(town.screen("bob"), "\r\nRING\r\n");
-        town.types("bob", "ATA\r");
-        town.wait_ms(7900);
-        assert_eq!((town.screen("alice"), town.screen("bob")), (String::new(), String::new()));
-        town.wait_ms(200);
-        assert_eq!(town.screen("bob"), "\r\nCONNECT 33600\r\n");
-        assert_eq!(town.screen("alice"), "\r\nCONNECT 33600\r\n");
-        town
-    }
-}
+use town::{Town, plan};
 
 #[test]
 fn an_unanswered_call_rings_tells_the_caller_and_rings_again_until_given_up() {

@@ -4,11 +4,21 @@ use std::time::Instant;
 
 use super::circuit::Circuit;
 use super::exchange::LineId;
+use super::exchange::outside::OutsideId;
+
+/// One end of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// A line of this exchange.
+    Line(LineId),
+    /// A party that is no line of this exchange.
+    Outside(OutsideId),
+}
 
 /// A call in progress.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
-    pub(super) caller: LineId,
+    pub(super) caller: End,
     pub(super) phase: Phase,
 }
 
@@ -19,14 +29,16 @@ pub(super) enum Phase {
     Dialling { digits: String, until: Instant },
     /// The caller hears a busy tone or an announcement.
     Tone { until: Instant },
+    /// The call has left over a trunk, and nobody has answered yet.
+    Seized { callee: OutsideId, until: Instant },
     /// The called telephone rings.
     Ringing(Ringing),
-    /// The called line is off hook, but the two modems do not answer each other.
-    Answered { callee: LineId },
+    /// The called party is off hook, but the two modems do not answer each other.
+    Answered { callee: End },
     /// The modems train.
-    Training { callee: LineId, until: Instant },
+    Training { callee: End, until: Instant },
     /// Data flows.
-    Connected { callee: LineId, to_caller: Circuit, to_callee: Circuit },
+    Connected { callee: End, to_caller: Circuit, to_callee: Circuit },
     /// One side has hung up; the other gets what is still on its way and is then told.
     Releasing(Releasing),
 }
@@ -44,7 +56,7 @@ pub(super) struct Ringing {
 /// The end of a call, as the side sees it that did not hang up.
 #[derive(Clone, Debug)]
 pub(super) struct Releasing {
-    pub(super) survivor: LineId,
+    pub(super) survivor: End,
     pub(super) remaining: Option<Circuit>,
     pub(super) notice: Instant,
     /// What has not been taken by now is lost (as with S38).
@@ -57,6 +69,7 @@ impl Call {
         match &self.phase {
             Phase::Dialling { until, .. } => Some((*until, "routing a dialled number")),
             Phase::Tone { until } => Some((*until, "end of the tone")),
+            Phase::Seized { until, .. } => Some((*until, "answer from a trunk")),
             Phase::Ringing(ringing) => {
                 let ring = (ringing.next_ring.min(ringing.until), "next ring");
                 let caller_id = ringing.caller_id_at.map(|at| (at, "caller identification"));
@@ -72,30 +85,32 @@ impl Call {
         }
     }
 
-    /// The called line, once it is part of the call.
-    pub(super) fn callee(&self) -> Option<LineId> {
+    /// The called party, once it is part of the call.
+    pub(super) fn callee(&self) -> Option<End> {
         match &self.phase {
             Phase::Dialling { .. } | Phase::Tone { .. } | Phase::Releasing(_) => None,
-            Phase::Ringing(ringing) => Some(ringing.callee),
+            Phase::Seized { callee, .. } => Some(End::Outside(*callee)),
+            Phase::Ringing(ringing) => Some(End::Line(ringing.callee)),
             Phase::Answered { callee } | Phase::Training { callee, .. } | Phase::Connected { callee, .. } => {
                 Some(*callee)
             }
         }
     }
 
-    /// How much of what `line` sends the call takes now, once data flows.
-    pub(super) fn room(&self, line: LineId) -> Option<usize> {
+    /// How much of what `end` sends the call takes now, once data flows.
+    pub(super) fn room(&self, end: End) -> Option<usize> {
         let Phase::Connected { to_caller, to_callee, .. } = &self.phase else { return None };
-        Some(if line == self.caller { to_callee.room() } else { to_caller.room() })
+        Some(if end == self.caller { to_callee.room() } else { to_caller.room() })
     }
 
-    /// The circuit that carries what `line` sends.
-    pub(super) fn outgoing(&mut self, line: LineId) -> Option<&mut Circuit> {
-        let from_caller = line == self.caller;
+    /// The circuit that carries what `end` sends.
+    pub(super) fn outgoing(&mut self, end: End) -> Option<&mut Circuit> {
+        let from_caller = end == self.caller;
         match &mut self.phase {
             Phase::Connected { to_caller, to_callee, .. } => Some(if from_caller { to_callee } else { to_caller }),
             Phase::Dialling { .. }
             | Phase::Tone { .. }
+            | Phase::Seized { .. }
             | Phase::Ringing(_)
             | Phase::Answered { .. }
             | Phase::Training { .. }
@@ -103,14 +118,15 @@ impl Call {
         }
     }
 
-    /// The circuit that carries what `line` receives.
-    pub(super) fn incoming(&mut self, line: LineId) -> Option<&mut Circuit> {
-        let to_the_caller = line == self.caller;
+    /// The circuit that carries what `end` receives.
+    pub(super) fn incoming(&mut self, end: End) -> Option<&mut Circuit> {
+        let to_the_caller = end == self.caller;
         match &mut self.phase {
             Phase::Connected { to_caller, to_callee, .. } => Some(if to_the_caller { to_caller } else { to_callee }),
-            Phase::Releasing(releasing) if releasing.survivor == line => releasing.remaining.as_mut(),
+            Phase::Releasing(releasing) if releasing.survivor == end => releasing.remaining.as_mut(),
             Phase::Dialling { .. }
             | Phase::Tone { .. }
+            | Phase::Seized { .. }
             | Phase::Ringing(_)
             | Phase::Answered { .. }
             | Phase::Training { .. }

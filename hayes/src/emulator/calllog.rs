@@ -34,6 +34,11 @@ pub enum CallEventKind {
         /// The digits.
         to: String,
     },
+    /// The call left over a trunk.
+    Seized {
+        /// The trunk.
+        trunk: String,
+    },
     /// No line has the number.
     NumberUnknown,
     /// All lines of the number are engaged.
@@ -82,6 +87,7 @@ impl CallEventKind {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Dialled { .. } => "dialled",
+            Self::Seized { .. } => "seized",
             Self::NumberUnknown => "number-unknown",
             Self::Busy => "busy",
             Self::Ringing { .. } => "ringing",
@@ -102,6 +108,7 @@ impl CallEventKind {
                 field("from", from, false)?;
                 field("to", to, false)
             }
+            Self::Seized { trunk } => field("trunk", trunk, false),
             Self::Ringing { line, ring } => {
                 field("line", line, false)?;
                 field("ring", ring, true)

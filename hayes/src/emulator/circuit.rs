@@ -19,6 +19,8 @@ pub(super) struct Circuit {
     byte_time: Duration,
     block: usize,
     delay: Duration,
+    /// Whether bytes take no time: they have been paced elsewhere.
+    passing: bool,
     queue: VecDeque<u8>,
     sending: Option<(Instant, Vec<u8>)>,
     under_way: VecDeque<(Instant, Vec<u8>)>,
@@ -37,12 +39,18 @@ impl Circuit {
             byte_time,
             block: block.clamp(1, SEND_BUFFER),
             delay,
+            passing: false,
             queue: VecDeque::new(),
             sending: None,
             under_way: VecDeque::new(),
             travelling: 0,
             arrived: VecDeque::new(),
         }
+    }
+
+    /// A line that only passes on what has been paced elsewhere, with the same buffers.
+    pub(super) fn passing() -> Self {
+        Self { passing: true, ..Self::new(u32::MAX, 1, Duration::ZERO) }
     }
 
     /// How many bytes the sending modem takes now.
@@ -97,6 +105,9 @@ impl Circuit {
         // What travels never exceeds what the receiving modem can hold plus what the delay keeps on the line.
         let on_the_line = usize::try_from(self.delay.as_nanos() / self.byte_time.as_nanos()).unwrap_or(SEND_BUFFER);
         let window = RECEIVE_BUFFER.saturating_add(on_the_line).saturating_sub(self.travelling + self.arrived.len());
+        if self.passing {
+            return self.arrived.extend(self.queue.drain(..self.queue.len().min(window)));
+        }
         let length = self.queue.len().min(self.block).min(window);
         if self.sending.is_some() || length == 0 {
             return;

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::exchange::outside::Far;
 use crate::profile::Profile;
 
 /// An exchange and its lines.
@@ -16,6 +17,8 @@ pub struct Plan {
     pub lines: Vec<LinePlan>,
     /// Numbers that several lines share.
     pub hunt_groups: Vec<HuntGroup>,
+    /// Ways to other exchanges, for numbers that no line and no hunt group has.
+    pub trunks: Vec<TrunkPlan>,
     /// How the bell rings.
     pub cadence: Cadence,
     /// How long dialling takes.
@@ -43,6 +46,7 @@ impl Default for Plan {
         Self {
             lines: Vec::new(),
             hunt_groups: Vec::new(),
+            trunks: Vec::new(),
             cadence: Cadence::default(),
             dialling: Dialling::default(),
             training: Duration::from_secs(8),
@@ -114,6 +118,19 @@ pub struct HuntGroup {
     pub lines: Vec<String>,
 }
 
+/// A way to another exchange.
+#[derive(Clone, Debug, Default)]
+pub struct TrunkPlan {
+    /// Its name, `[a-z0-9-]+`, unlike any line's.
+    pub name: String,
+    /// The digits that numbers behind it start with; empty for all numbers that lead nowhere else.
+    pub prefix: String,
+    /// Whether the prefix is taken off before the number goes out.
+    pub strip: bool,
+    /// What is behind it.
+    pub far: Far,
+}
+
 /// The rhythm of the bell: bursts and the silence behind each, over and over. A whole round is one ring to a modem,
 /// which bridges the short gap of a double ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,7 +194,7 @@ pub enum PlanError {
     /// A line's name is not usable as the name of its device.
     #[error("line name {0:?} is not made of a-z, 0-9 and '-'")]
     BadName(String),
-    /// Two lines have one name.
+    /// Two lines or trunks have one name.
     #[error("line name {0:?} is used twice")]
     DuplicateName(String),
     /// A number cannot be dialled.
@@ -188,6 +205,9 @@ pub enum PlanError {
         /// The number.
         number: String,
     },
+    /// Two trunks have one prefix.
+    #[error("trunk prefix {0:?} is given twice")]
+    DuplicatePrefix(String),
     /// Two lines or groups have one number.
     #[error("number {0:?} is given twice")]
     DuplicateNumber(String),
@@ -263,7 +283,26 @@ impl Plan {
                 return Err(PlanError::UnknownLine { group: group.number.clone(), line: line.clone() });
             }
         }
+        let mut prefixes = BTreeSet::new();
+        for trunk in &self.trunks {
+            check_name(&trunk.name)?;
+            if !names.insert(trunk.name.as_str()) {
+                return Err(PlanError::DuplicateName(trunk.name.clone()));
+            }
+            if !trunk.prefix.is_empty() {
+                check_number(&trunk.name, &trunk.prefix)?;
+            }
+            if !prefixes.insert(trunk.prefix.as_str()) {
+                return Err(PlanError::DuplicatePrefix(trunk.prefix.clone()));
+            }
+        }
         Ok(())
+    }
+
+    /// The trunk that leads to a number no line has: the one with the longest prefix.
+    pub(super) fn trunk_to(&self, number: &str) -> Option<&TrunkPlan> {
+        let leading = self.trunks.iter().filter(|trunk| number.starts_with(&trunk.prefix));
+        leading.max_by_key(|trunk| trunk.prefix.len())
     }
 
     fn check_settings(&self) -> Result<(), PlanError> {
@@ -302,10 +341,7 @@ impl Plan {
 
 impl LinePlan {
     fn check(&self) -> Result<(), PlanError> {
-        let good = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-        if self.name.is_empty() || self.name.len() > LONGEST_NAME || !self.name.bytes().all(good) {
-            return Err(PlanError::BadName(self.name.clone()));
-        }
+        check_name(&self.name)?;
         check_number(&self.name, &self.number)?;
         if !matches!(self.rate, 75..=10_000_000) {
             return Err(PlanError::OutOfRange { what: "line rate", limits: "75 to 10000000 bit/s" });
@@ -317,6 +353,14 @@ impl LinePlan {
         }
         Ok(())
     }
+}
+
+fn check_name(name: &str) -> Result<(), PlanError> {
+    let good = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    if name.is_empty() || name.len() > LONGEST_NAME || !name.bytes().all(good) {
+        return Err(PlanError::BadName(name.to_owned()));
+    }
+    Ok(())
 }
 
 fn check_number(owner: &str, number: &str) -> Result<(), PlanError> {

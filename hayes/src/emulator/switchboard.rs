@@ -25,6 +25,7 @@ use nix::unistd::{read, write};
 use tokio::io::unix::AsyncFd;
 
 use super::calllog::CallEvent;
+use super::exchange::outside::OutsideAct;
 use super::exchange::{Exchange, LineId, Output};
 use super::packet_mode;
 use super::plan::{Plan, PlanError};
@@ -196,6 +197,8 @@ fn deliver(exchange: &mut Exchange, desks: &mut [Desk], now: Instant, on_event: 
                     desk.send(&bytes, exchange, now);
                 }
             }
+            // This shell has no trunks.
+            Output::Outside { id, .. } => exchange.handle_outside(id, OutsideAct::Unknown, now),
             Output::Report(event) => {
                 tracing::debug!(%event, "call");
                 on_event(&event);
