@@ -62,7 +62,8 @@ fn tables_of(value: &Value) -> Vec<&Table> {
 
 /// The keys that the program itself says a section may have.
 fn known_keys(section: &str) -> BTreeSet<String> {
-    let listed = ["directory.key", "provide.line", "exchange.line", "exchange.hunt-group"].contains(&section);
+    let listed =
+        ["directory.key", "provide.line", "exchange.line", "exchange.hunt-group", "exchange.trunk"].contains(&section);
     let header = match section {
         "" => String::new(),
         _ if listed => format!("[[{section}]]\n"),

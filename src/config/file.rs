@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::exchange::Exchange;
 use super::modem::{Modem, ModemKind};
 use super::value::{AddressRange, Span, Telephone};
 
@@ -203,68 +204,6 @@ pub struct Provide {
     pub lines: Vec<Modem>,
 }
 
-/// The telephone exchange.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Exchange {
-    /// The folder in which each line's tty appears under the line's name.
-    pub directory: PathBuf,
-    /// Time from CONNECT being agreed until both modems say so.
-    #[serde(default = "default_training")]
-    pub training: Span,
-    /// Time from the last digit until the called line rings.
-    #[serde(default = "default_post_dial")]
-    pub post_dial: Span,
-    /// The ring cadence: `us` or `uk`.
-    #[serde(default)]
-    pub cadence: Cadence,
-    /// The lines.
-    #[serde(rename = "line")]
-    pub lines: Vec<ExchangeLine>,
-    /// Numbers with several lines behind them.
-    #[serde(default, rename = "hunt-group")]
-    pub hunt_groups: Vec<HuntGroup>,
-}
-
-/// A ring cadence by country.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Cadence {
-    /// 2 s on, 4 s off.
-    #[default]
-    Us,
-    /// A double ring, 0.4 s, 0.2 s apart, then 2 s off.
-    Uk,
-}
-
-/// A subscriber's line.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ExchangeLine {
-    /// Its name: the tty's name in the exchange's folder.
-    pub name: String,
-    /// Its number.
-    pub number: Telephone,
-    /// The name that caller identification shows.
-    pub caller_name: Option<String>,
-    /// Line rate in bit/s.
-    #[serde(default = "default_line_rate")]
-    pub rate: u32,
-    /// Whether calls from it carry no number.
-    #[serde(default)]
-    pub withheld: bool,
-}
-
-/// A number with several lines behind it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct HuntGroup {
-    /// The number.
-    pub number: Telephone,
-    /// The lines' names, in the order they are tried.
-    pub lines: Vec<String>,
-}
-
 fn default_state_directory() -> PathBuf {
     PathBuf::from("/var/lib/ringup")
 }
@@ -331,18 +270,6 @@ fn default_quarantine() -> Span {
 
 fn default_provider_name() -> String {
     "ringup".to_owned()
-}
-
-fn default_training() -> Span {
-    Span::seconds(1)
-}
-
-fn default_post_dial() -> Span {
-    Span::milliseconds(500)
-}
-
-fn default_line_rate() -> u32 {
-    33_600
 }
 
 impl File {

@@ -1,5 +1,6 @@
 //! One strict TOML file a machine: what is not understood is refused, with file, line, key and what was expected.
 
+pub mod exchange;
 pub mod file;
 pub mod modem;
 mod roles;

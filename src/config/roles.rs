@@ -4,10 +4,9 @@
 use std::path::Path;
 use std::str::FromStr;
 
-use hayes::emulator::plan::{Cadence, Dialling, HuntGroup, LinePlan, Plan, Presentation};
 use hayes::modem::Purpose;
 
-use super::file::{self, Tsig};
+use super::file::Tsig;
 use super::{Config, ConfigError};
 use crate::connect::{self, own_link};
 use crate::dns::tsig::Algorithm;
@@ -16,7 +15,7 @@ use crate::exit::{Failure, Status};
 use crate::listen::doorman::{Callers, Policy};
 use crate::record::{HostName, Identity, PublicKey, SeqStore};
 use crate::secret::Secret;
-use crate::{directory, exchange, link, listen, provide, watch};
+use crate::{directory, link, listen, provide, watch};
 
 /// This machine's account with the directory, before its state is opened.
 #[derive(Debug)]
@@ -197,17 +196,6 @@ impl Config {
         })
     }
 
-    /// What `ringup exchange` works with.
-    ///
-    /// # Errors
-    /// When the section is missing or wrong.
-    pub fn exchange(&self) -> Result<exchange::Settings, ConfigError> {
-        let section = self.section("exchange", self.file().exchange.as_ref())?;
-        let plan = exchange_plan(section);
-        plan.check().map_err(|error| self.wrong("exchange", error.to_string()))?;
-        Ok(exchange::Settings { plan, directory: section.directory.clone() })
-    }
-
     /// Checks every section that is there, and gives the names of the roles they make up.
     ///
     /// # Errors
@@ -341,29 +329,3 @@ impl Config {
 
 /// The shortest lease that leaves time for a renewal over a slow line, and the longest that makes sense, in seconds.
 const LEASE: (u32, u32) = (30, 31 * 86_400);
-
-fn exchange_plan(section: &file::Exchange) -> Plan {
-    let lines = section.lines.iter().map(|line| LinePlan {
-        name: line.name.clone(),
-        number: line.number.number().dial_string().to_owned(),
-        caller_name: line.caller_name.clone(),
-        presentation: if line.withheld { Presentation::Withheld } else { Presentation::Allowed },
-        rate: line.rate,
-        ..LinePlan::default()
-    });
-    let hunt_groups = section
-        .hunt_groups
-        .iter()
-        .map(|group| HuntGroup { number: group.number.number().dial_string().to_owned(), lines: group.lines.clone() });
-    Plan {
-        lines: lines.collect(),
-        hunt_groups: hunt_groups.collect(),
-        cadence: match section.cadence {
-            file::Cadence::Us => Cadence::us(),
-            file::Cadence::Uk => Cadence::uk(),
-        },
-        dialling: Dialling { post_dial: section.post_dial.duration(), ..Dialling::default() },
-        training: section.training.duration(),
-        ..Plan::default()
-    }
-}

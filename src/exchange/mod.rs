@@ -3,6 +3,7 @@
 //! All of it is `hayes::emulator`; this room says where each line is and writes the log of calls.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use hayes::emulator::calllog::CallEvent;
@@ -19,6 +20,19 @@ pub struct Settings {
     pub plan: Plan,
     /// The folder in which each line's tty appears under the line's name.
     pub directory: PathBuf,
+    /// Where the trunks of the plan lead.
+    pub trunks: Vec<Trunk>,
+    /// Where other exchanges may call in.
+    pub trunk_listen: Option<SocketAddr>,
+}
+
+/// Where a trunk leads.
+#[derive(Clone, Debug)]
+pub struct Trunk {
+    /// Its name, as the plan has it.
+    pub name: String,
+    /// The other exchange, `host:port`.
+    pub to: String,
 }
 
 /// Runs the exchange until told to stop; prints where each line is, then the log of calls.
