@@ -33,20 +33,41 @@ pub(super) enum Phase {
     Seized { callee: OutsideId, until: Instant },
     /// The called telephone rings.
     Ringing(Ringing),
+    /// The caller hears it ring, but no telephone does.
+    Lost { until: Instant },
     /// The called party is off hook, but the two modems do not answer each other.
     Answered { callee: End },
     /// The modems train.
     Training { callee: End, until: Instant },
     /// Data flows.
-    Connected { callee: End, to_caller: Circuit, to_callee: Circuit },
+    Connected { callee: End, to_caller: Box<Circuit>, to_callee: Box<Circuit>, interruption: Option<Interruption> },
     /// One side has hung up; the other gets what is still on its way and is then told.
     Releasing(Releasing),
 }
 
-/// The bell of the called telephone.
+/// Something that stops the data of a call.
+#[derive(Clone, Debug)]
+pub(super) struct Interruption {
+    /// When it is over, unless it is for good.
+    pub(super) until: Option<Instant>,
+    /// The modems train again, and then have this rate in bit/s; without it they do not hear each other.
+    pub(super) retrain: Option<u32>,
+    /// What it is called, and on which line.
+    pub(super) name: &'static str,
+    pub(super) line: String,
+}
+
+/// The bell of the called telephone, or the tone in its ear when it is in another call.
 #[derive(Clone, Debug)]
 pub(super) struct Ringing {
     pub(super) callee: LineId,
+    /// The number that leads to it.
+    pub(super) number: String,
+    pub(super) pattern: u8,
+    /// It is in another call: there is a tone in place of the bell.
+    pub(super) waiting: bool,
+    /// The caller is not told as it should be.
+    pub(super) garbled: bool,
     pub(super) rings: u32,
     pub(super) next_ring: Instant,
     pub(super) caller_id_at: Option<Instant>,
@@ -57,7 +78,7 @@ pub(super) struct Ringing {
 #[derive(Clone, Debug)]
 pub(super) struct Releasing {
     pub(super) survivor: End,
-    pub(super) remaining: Option<Circuit>,
+    pub(super) remaining: Option<Box<Circuit>>,
     pub(super) notice: Instant,
     /// What has not been taken by now is lost (as with S38).
     pub(super) forced: Instant,
@@ -69,6 +90,7 @@ impl Call {
         match &self.phase {
             Phase::Dialling { until, .. } => Some((*until, "routing a dialled number")),
             Phase::Tone { until } => Some((*until, "end of the tone")),
+            Phase::Lost { until } => Some((*until, "end of ringing")),
             Phase::Seized { until, .. } => Some((*until, "answer from a trunk")),
             Phase::Ringing(ringing) => {
                 let ring = (ringing.next_ring.min(ringing.until), "next ring");
@@ -77,9 +99,11 @@ impl Call {
             }
             Phase::Answered { .. } => None,
             Phase::Training { until, .. } => Some((*until, "training")),
-            Phase::Connected { to_caller, to_callee, .. } => {
+            Phase::Connected { to_caller, to_callee, interruption, .. } => {
                 let next = to_caller.deadline().into_iter().chain(to_callee.deadline()).min();
-                next.map(|at| (at, "data on the line"))
+                let next = next.map(|at| (at, "data on the line"));
+                let until = interruption.as_ref().and_then(|interruption| interruption.until);
+                next.into_iter().chain(until.map(|at| (at, "end of an interruption"))).min_by_key(|(at, _)| *at)
             }
             Phase::Releasing(releasing) => Some((releasing.deadline(), "telling the other side")),
         }
@@ -88,7 +112,7 @@ impl Call {
     /// The called party, once it is part of the call.
     pub(super) fn callee(&self) -> Option<End> {
         match &self.phase {
-            Phase::Dialling { .. } | Phase::Tone { .. } | Phase::Releasing(_) => None,
+            Phase::Dialling { .. } | Phase::Tone { .. } | Phase::Lost { .. } | Phase::Releasing(_) => None,
             Phase::Seized { callee, .. } => Some(End::Outside(*callee)),
             Phase::Ringing(ringing) => Some(End::Line(ringing.callee)),
             Phase::Answered { callee } | Phase::Training { callee, .. } | Phase::Connected { callee, .. } => {
@@ -110,6 +134,7 @@ impl Call {
             Phase::Connected { to_caller, to_callee, .. } => Some(if from_caller { to_callee } else { to_caller }),
             Phase::Dialling { .. }
             | Phase::Tone { .. }
+            | Phase::Lost { .. }
             | Phase::Seized { .. }
             | Phase::Ringing(_)
             | Phase::Answered { .. }
@@ -123,9 +148,10 @@ impl Call {
         let to_the_caller = end == self.caller;
         match &mut self.phase {
             Phase::Connected { to_caller, to_callee, .. } => Some(if to_the_caller { to_caller } else { to_callee }),
-            Phase::Releasing(releasing) if releasing.survivor == end => releasing.remaining.as_mut(),
+            Phase::Releasing(releasing) if releasing.survivor == end => releasing.remaining.as_deref_mut(),
             Phase::Dialling { .. }
             | Phase::Tone { .. }
+            | Phase::Lost { .. }
             | Phase::Seized { .. }
             | Phase::Ringing(_)
             | Phase::Answered { .. }
@@ -138,7 +164,7 @@ impl Call {
 impl Releasing {
     /// Whether the survivor is to be told now.
     pub(super) fn is_over(&self, now: Instant) -> bool {
-        now >= self.forced || (now >= self.notice && self.remaining.as_ref().is_none_or(Circuit::is_empty))
+        now >= self.forced || (now >= self.notice && self.remaining.as_ref().is_none_or(|circuit| circuit.is_empty()))
     }
 
     fn deadline(&self) -> Instant {

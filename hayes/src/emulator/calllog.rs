@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// A call, numbered from 1 in the order of dialling.
+/// A call, numbered from 1 in the order of dialling; 0 stands for none, where something happens to a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub u64);
 
@@ -24,9 +24,14 @@ pub struct CallEvent {
     pub kind: CallEventKind,
 }
 
-/// What happened to a call. Lines are given by name.
+/// What happened to a call. Lines are given by name; in their place may be a trunk, or a caller from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallEventKind {
+    /// The exchange works, and something in it is left to chance.
+    Started {
+        /// Where chance starts from.
+        seed: u64,
+    },
     /// A line dialled a number.
     Dialled {
         /// The calling line.
@@ -43,6 +48,8 @@ pub enum CallEventKind {
     NumberUnknown,
     /// All lines of the number are engaged.
     Busy,
+    /// The network has no way left for the call: fast busy.
+    Congestion,
     /// A ring began at the called line.
     Ringing {
         /// The called line.
@@ -79,17 +86,79 @@ pub enum CallEventKind {
     },
     /// The exchange dropped a caller who kept listening to a tone.
     Dropped,
+    /// A line in a call was told that another caller waits.
+    CallWaiting {
+        /// The line.
+        line: String,
+    },
+    /// A line left this call for its other one, which goes on meanwhile.
+    Held {
+        /// The line.
+        line: String,
+    },
+    /// A line came back to this call.
+    Resumed {
+        /// The line.
+        line: String,
+    },
+    /// The modems have trained again.
+    Retrained {
+        /// The rate in bit/s from now on.
+        rate: u32,
+    },
+    /// Something went wrong on purpose.
+    Fault {
+        /// What.
+        fault: &'static str,
+        /// On which line; none where it meets a number.
+        line: Option<String>,
+        /// Why: what the scenario calls its step, or what the program said that asked for it.
+        cause: String,
+    },
+    /// It is over.
+    FaultOver {
+        /// What.
+        fault: &'static str,
+        /// On which line.
+        line: String,
+    },
 }
+
+/// Every event of the log and the fields it may have beyond `time`, `call` and `event`.
+pub const EVENTS: [(&str, &[&str]); 20] = [
+    ("started", &["seed"]),
+    ("dialled", &["from", "to"]),
+    ("seized", &["trunk"]),
+    ("number-unknown", &[]),
+    ("busy", &[]),
+    ("congestion", &[]),
+    ("ringing", &["line", "ring"]),
+    ("caller-id-sent", &["line"]),
+    ("answered", &["line"]),
+    ("glare", &["line"]),
+    ("connected", &["rate"]),
+    ("no-answer", &[]),
+    ("hung-up", &["by"]),
+    ("dropped", &[]),
+    ("call-waiting", &["line"]),
+    ("held", &["line"]),
+    ("resumed", &["line"]),
+    ("retrained", &["rate"]),
+    ("fault", &["fault", "line", "cause"]),
+    ("fault-over", &["fault", "line"]),
+];
 
 impl CallEventKind {
     /// The event's name in the log.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Started { .. } => "started",
             Self::Dialled { .. } => "dialled",
             Self::Seized { .. } => "seized",
             Self::NumberUnknown => "number-unknown",
             Self::Busy => "busy",
+            Self::Congestion => "congestion",
             Self::Ringing { .. } => "ringing",
             Self::CallerIdSent { .. } => "caller-id-sent",
             Self::Answered { .. } => "answered",
@@ -98,6 +167,39 @@ impl CallEventKind {
             Self::NoAnswer => "no-answer",
             Self::HungUp { .. } => "hung-up",
             Self::Dropped => "dropped",
+            Self::CallWaiting { .. } => "call-waiting",
+            Self::Held { .. } => "held",
+            Self::Resumed { .. } => "resumed",
+            Self::Retrained { .. } => "retrained",
+            Self::Fault { .. } => "fault",
+            Self::FaultOver { .. } => "fault-over",
+        }
+    }
+
+    /// The line it happened to, if it happened to one: the calling line of a call that is dialled.
+    #[must_use]
+    pub fn line(&self) -> Option<&str> {
+        match self {
+            Self::Dialled { from: line, .. }
+            | Self::Ringing { line, .. }
+            | Self::CallerIdSent { line }
+            | Self::Answered { line }
+            | Self::Glare { line }
+            | Self::CallWaiting { line }
+            | Self::Held { line }
+            | Self::Resumed { line }
+            | Self::HungUp { by: line }
+            | Self::FaultOver { line, .. } => Some(line),
+            Self::Fault { line, .. } => line.as_deref(),
+            Self::Started { .. }
+            | Self::Seized { .. }
+            | Self::NumberUnknown
+            | Self::Busy
+            | Self::Congestion
+            | Self::Connected { .. }
+            | Self::NoAnswer
+            | Self::Dropped
+            | Self::Retrained { .. } => None,
         }
     }
 
@@ -113,10 +215,27 @@ impl CallEventKind {
                 field("line", line, false)?;
                 field("ring", ring, true)
             }
-            Self::CallerIdSent { line } | Self::Answered { line } | Self::Glare { line } => field("line", line, false),
-            Self::Connected { rate } => field("rate", rate, true),
+            Self::CallerIdSent { line }
+            | Self::Answered { line }
+            | Self::Glare { line }
+            | Self::CallWaiting { line }
+            | Self::Held { line }
+            | Self::Resumed { line } => field("line", line, false),
+            Self::Started { seed } => field("seed", seed, true),
+            Self::Connected { rate } | Self::Retrained { rate } => field("rate", rate, true),
             Self::HungUp { by } => field("by", by, false),
-            Self::NumberUnknown | Self::Busy | Self::NoAnswer | Self::Dropped => Ok(()),
+            Self::Fault { fault, line, cause } => {
+                field("fault", fault, false)?;
+                if let Some(line) = line {
+                    field("line", line, false)?;
+                }
+                field("cause", cause, false)
+            }
+            Self::FaultOver { fault, line } => {
+                field("fault", fault, false)?;
+                field("line", line, false)
+            }
+            Self::NumberUnknown | Self::Busy | Self::Congestion | Self::NoAnswer | Self::Dropped => Ok(()),
         }
     }
 }

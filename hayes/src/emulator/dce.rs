@@ -11,6 +11,7 @@
 
 mod answers;
 mod blacklist;
+mod cable;
 mod call;
 mod cellular;
 mod connect;
@@ -126,8 +127,10 @@ pub struct Dce {
     blacklist: Blacklist,
     state: State,
     dtr: bool,
-    /// The rate of the terminal's tty.
-    terminal_rate: u32,
+    /// The rate of the terminal's tty, if it has been told.
+    terminal_rate: Option<u32>,
+    /// The rate that `+IPR` fixes; 0 if the modem follows its terminal.
+    fixed_rate: u32,
     /// Dial tone is on the line.
     dial_tone: bool,
     /// Whether this is, or was last, a call from outside (for `Q2`).
@@ -177,8 +180,6 @@ struct Carrier {
 
 /// Bytes that come sooner after a dial or answer command do not abort it (V.250 5.6.1).
 const ABORT_GUARD: Duration = Duration::from_millis(125);
-/// What modems take for the terminal's rate before it has typed anything.
-const TERMINAL_RATE: u32 = 115_200;
 
 impl Dce {
     /// A modem just switched on, with factory settings and DTR off.
@@ -196,7 +197,8 @@ impl Dce {
             blacklist: Blacklist::default(),
             state: State::Idle,
             dtr: false,
-            terminal_rate: TERMINAL_RATE,
+            terminal_rate: None,
+            fixed_rate: 0,
             dial_tone: false,
             incoming: false,
             last_ring: None,
@@ -211,6 +213,12 @@ impl Dce {
 
     /// Takes bytes from the terminal.
     pub fn handle_bytes(&mut self, bytes: &[u8], now: Instant) {
+        let bytes = self.over_the_cable(bytes.to_vec(), true);
+        self.take_bytes(&bytes, now);
+        self.settle_rate();
+    }
+
+    fn take_bytes(&mut self, bytes: &[u8], now: Instant) {
         let mut rest = bytes;
         while let Some((byte, after)) = rest.split_first() {
             match &mut self.state {
@@ -254,12 +262,13 @@ impl Dce {
             }
         }
         self.typing.clear();
+        self.settle_rate();
     }
 
     /// Takes the rate of the terminal's tty in bit/s, which results name after `CONNECT` in some settings; it counts
     /// while `+IPR=0` holds (V.250 6.2.10).
     pub fn handle_rate(&mut self, rate: u32) {
-        self.terminal_rate = rate;
+        self.terminal_rate = Some(rate);
     }
 
     /// Takes that data from the far modem has been given to the terminal: the line is not inactive (S30).

@@ -6,17 +6,24 @@
 //! Off hook during a ring answers the call, whatever the modem meant by it: see [`super::dce`] for an `ATD` that meets
 //! a caller. A call to a line that is off hook for any reason is busy.
 
+pub mod fault;
 pub mod outside;
 
+mod director;
 mod hook;
 mod progress;
 mod routing;
+mod waiting;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use self::outside::{Outside, OutsideEvent, OutsideId};
+use oorandom::Rand64;
+
+use self::director::Director;
+use self::fault::Treated;
+use self::outside::{Outside, OutsideCaller, OutsideEvent, OutsideId};
 use super::agenda::Agenda;
 use super::call::{Call, End};
 use super::calllog::{CallEvent, CallEventKind, CallId, WallTime};
@@ -53,12 +60,16 @@ pub enum Output {
 pub struct Exchange {
     plan: Plan,
     lines: Vec<Line>,
-    /// The lines to try for each number, in order.
-    directory: BTreeMap<String, Vec<LineId>>,
+    /// The lines to try for each number, in order, and with which pattern they ring.
+    directory: BTreeMap<String, Vec<(LineId, u8)>>,
     calls: BTreeMap<CallId, Call>,
     last_call: u64,
     outsides: BTreeMap<OutsideId, Outside>,
     last_outside: u64,
+    treatments: Vec<Treated>,
+    director: Director,
+    random: Rand64,
+    started: bool,
     agenda: Agenda<Party>,
     /// Lines whose modem may have output.
     stirred: VecDeque<LineId>,
@@ -73,7 +84,13 @@ struct Line {
     dce: Dce,
     /// What it does off hook; `None` on hook.
     role: Option<Role>,
+    /// The call it listens to.
     call: Option<CallId>,
+    /// One that waits, or is held.
+    other: Option<CallId>,
+    dead: bool,
+    /// Who calls when it next goes off hook to dial.
+    glare: Option<OutsideCaller>,
     terminal_ready: bool,
 }
 
@@ -82,6 +99,7 @@ struct Line {
 enum Party {
     Line(LineId),
     Call(CallId),
+    Director,
 }
 
 /// What a modem in command state takes at once.
@@ -100,15 +118,27 @@ impl Exchange {
             plan: line.clone(),
             role: None,
             call: None,
+            other: None,
+            dead: line.dead,
+            glare: None,
             terminal_ready: true,
         };
         let lines: Vec<Line> = plan.lines.iter().map(line).collect();
         let named = |name: &str| lines.iter().position(|line| line.plan.name == name).map(LineId);
-        let own = lines.iter().enumerate().map(|(index, line)| (line.plan.number.clone(), vec![LineId(index)]));
+        let own = plan.lines.iter().enumerate().flat_map(|(index, line)| {
+            let more = line.distinctive.iter().map(|more| (more.number.clone(), more.pattern));
+            let numbers = [(line.number.clone(), 0)].into_iter().chain(more);
+            numbers.map(move |(number, pattern)| (number, vec![(LineId(index), pattern)]))
+        });
         let groups = plan.hunt_groups.iter();
-        let groups = groups.map(|group| (group.number.clone(), group.lines.iter().filter_map(|n| named(n)).collect()));
+        let groups = groups
+            .map(|group| (group.number.clone(), group.lines.iter().filter_map(|n| Some((named(n)?, 0))).collect()));
         let directory = own.chain(groups).collect();
         Ok(Self {
+            treatments: Vec::new(),
+            director: Director::new(plan.scenario.clone()),
+            random: Rand64::new(u128::from(plan.seed)),
+            started: false,
             plan,
             lines,
             directory,
@@ -137,6 +167,7 @@ impl Exchange {
     /// Tells the exchange the wall time, for caller identification and the log: the time since 1970 in UTC.
     pub fn handle_wall_clock(&mut self, since_1970: Duration, now: Instant) {
         self.clock = Some((since_1970, now));
+        self.start(now);
     }
 
     /// Takes bytes from a line's terminal; beyond [`Self::room`], data is lost.
@@ -147,6 +178,11 @@ impl Exchange {
     /// Takes a change of DTR at a line's terminal.
     pub fn handle_dtr(&mut self, line: LineId, on: bool, now: Instant) {
         self.with_dce(line, now, |dce| dce.handle_dtr(on));
+    }
+
+    /// Takes the rate in bit/s at which a line's terminal talks to its modem.
+    pub fn handle_rate(&mut self, line: LineId, rate: u32, now: Instant) {
+        self.with_dce(line, now, |dce| dce.handle_rate(rate));
     }
 
     /// Takes whether a line's terminal can take data now (its RTS); what comes meanwhile waits and holds up the far
@@ -165,6 +201,10 @@ impl Exchange {
                 Party::Line(line) => self.with_dce(line, now, |dce| dce.handle_timeout(now)),
                 Party::Call(id) => {
                     self.attend(id, now);
+                    self.settle(now);
+                }
+                Party::Director => {
+                    self.direct(now);
                     self.settle(now);
                 }
             }
@@ -209,6 +249,7 @@ impl Exchange {
 
     /// Carries out what stirred modems want, until all is quiet.
     fn settle(&mut self, now: Instant) {
+        self.start(now);
         while let Some(id) = self.stirred.pop_front() {
             while let Some(output) = self.lines.get_mut(id.0).and_then(|line| line.dce.poll_output()) {
                 match output {
@@ -242,7 +283,7 @@ impl Exchange {
                     circuit.send(&bytes, now);
                 }
             }
-            LineSignal::Flash => {}
+            LineSignal::Flash => self.flash(id, now),
             LineSignal::OnHook => self.on_hook(id, now),
         }
     }
@@ -258,7 +299,9 @@ impl Exchange {
     /// The highest rate of an end's modem.
     fn rate(&self, end: End) -> u32 {
         let rate = match end {
-            End::Line(id) => self.lines.get(id.0).map(|line| line.plan.rate),
+            End::Line(id) => {
+                self.lines.get(id.0).map(|line| line.plan.rate.min(line.dce.rate_limit().unwrap_or(u32::MAX)))
+            }
             End::Outside(id) => self.outsides.get(&id).map(|outside| outside.rate),
         };
         rate.unwrap_or_default()
@@ -284,6 +327,18 @@ impl Exchange {
 
     fn report(&mut self, call: CallId, kind: CallEventKind, now: Instant) {
         let time = self.wall_time(now);
+        self.watch(call, &kind, now);
         self.outputs.push_back(Output::Report(CallEvent { at: now, time, call, kind }));
+    }
+
+    /// Begins: once, at the first thing that happens.
+    fn start(&mut self, now: Instant) {
+        if std::mem::replace(&mut self.started, true) {
+            return;
+        }
+        if self.plan.scenario.is_some() || self.plan.noise > 0 || !self.plan.jitter.is_zero() {
+            self.report(CallId(0), CallEventKind::Started { seed: self.plan.seed }, now);
+        }
+        self.open_scenario(now);
     }
 }

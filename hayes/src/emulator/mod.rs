@@ -8,6 +8,7 @@ pub mod dce;
 pub mod exchange;
 pub mod plan;
 pub mod registers;
+pub mod scenario;
 pub mod switchboard;
 
 mod agenda;

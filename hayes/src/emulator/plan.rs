@@ -3,11 +3,16 @@
 //! Owns what can be configured, its defaults and its limits; [`Plan::check`] refuses what contradicts itself. Nothing
 //! here acts.
 
+mod country;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::country::{Cadence, CallerIdTime, Country, UnknownCountry};
+use super::circuit::MOST_ERRORS;
 use super::exchange::outside::Far;
+use super::scenario::Scenario;
 use crate::profile::Profile;
 
 /// An exchange and its lines.
@@ -21,14 +26,22 @@ pub struct Plan {
     pub trunks: Vec<TrunkPlan>,
     /// How the bell rings.
     pub cadence: Cadence,
+    /// When caller identification is sent.
+    pub caller_id_time: CallerIdTime,
     /// How long dialling takes.
     pub dialling: Dialling,
     /// From the answer until both modems are connected; 8 s, the middle of what V.34 takes.
     pub training: Duration,
-    /// From the end of the first ring until caller identification is on the callee's screen; 1.5 s.
+    /// From the end of the first ring until caller identification is on the callee's screen, where it comes after the
+    /// first ring; 1.5 s.
     pub caller_id_after: Duration,
     /// One-way delay of an established circuit; 20 ms, at most 2 s.
     pub delay: Duration,
+    /// What is added to the delay of each block of data at most, by chance; none, at most 2 s.
+    pub jitter: Duration,
+    /// Bit errors in a million bits of data; none, at most 100000. Modems that correct errors lose time to them, others
+    /// give wrong bytes.
+    pub noise: u32,
     /// Bits on the line for a byte: 10 with start and stop bit (the default), 8 under V.42.
     pub bits_per_byte: u8,
     /// How long a modem takes to notice that the other one hung up, beyond `delay`; 500 ms.
@@ -39,6 +52,10 @@ pub struct Plan {
     pub tone_limit: Duration,
     /// Minutes that local time, as caller identification tells it, is ahead of UTC; 0.
     pub utc_offset_minutes: i32,
+    /// Where chance starts from: the same seed and the same inputs make the same calls; 0.
+    pub seed: u64,
+    /// What befalls the exchange and its lines.
+    pub scenario: Option<Arc<Scenario>>,
 }
 
 impl Default for Plan {
@@ -48,15 +65,20 @@ impl Default for Plan {
             hunt_groups: Vec::new(),
             trunks: Vec::new(),
             cadence: Cadence::default(),
+            caller_id_time: CallerIdTime::default(),
             dialling: Dialling::default(),
             training: Duration::from_secs(8),
             caller_id_after: Duration::from_millis(1500),
             delay: Duration::from_millis(20),
+            jitter: Duration::ZERO,
+            noise: 0,
             bits_per_byte: 10,
             disconnect_notice: Duration::from_millis(500),
             ring_limit: Duration::from_secs(120),
             tone_limit: Duration::from_secs(20),
             utc_offset_minutes: 0,
+            seed: 0,
+            scenario: None,
         }
     }
 }
@@ -80,6 +102,12 @@ pub struct LinePlan {
     pub dead: bool,
     /// What kind of modem it has.
     pub modem: Arc<Profile>,
+    /// When caller identification is sent to it, where that differs from the plan's.
+    pub caller_id_time: Option<CallerIdTime>,
+    /// Further numbers that ring it, each with a pattern of its own.
+    pub distinctive: Vec<Distinctive>,
+    /// Whether a second caller comes through while it is in a call.
+    pub call_waiting: CallWaiting,
 }
 
 impl Default for LinePlan {
@@ -93,8 +121,32 @@ impl Default for LinePlan {
             rate: 33_600,
             dead: false,
             modem: Profile::default_profile(),
+            caller_id_time: None,
+            distinctive: Vec::new(),
+            call_waiting: CallWaiting::Off,
         }
     }
+}
+
+/// A further number of a line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Distinctive {
+    /// The number.
+    pub number: String,
+    /// Which pattern it rings with: 1 to 3 (GR-506-CORE 14).
+    pub pattern: u8,
+}
+
+/// What a second caller does to a line in a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CallWaiting {
+    /// The caller hears busy tone.
+    #[default]
+    Off,
+    /// A tone tells of the caller, which the modems bear; a flash of the hook takes the call.
+    Tone,
+    /// The same, and the tone drowns the carrier for two seconds: longer than a modem's S10 usually allows.
+    Disturbing,
 }
 
 /// Whether a caller's number reaches the called party.
@@ -129,43 +181,6 @@ pub struct TrunkPlan {
     pub strip: bool,
     /// What is behind it.
     pub far: Far,
-}
-
-/// The rhythm of the bell: bursts and the silence behind each, over and over. A whole round is one ring to a modem,
-/// which bridges the short gap of a double ring.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cadence(pub Vec<(Duration, Duration)>);
-
-impl Default for Cadence {
-    fn default() -> Self {
-        Self::us()
-    }
-}
-
-impl Cadence {
-    /// Two seconds on, four off.
-    #[must_use]
-    pub fn us() -> Self {
-        Self(vec![(Duration::from_secs(2), Duration::from_secs(4))])
-    }
-
-    /// The British double ring: 0.4 on, 0.2 off, 0.4 on, 2 off.
-    #[must_use]
-    pub fn uk() -> Self {
-        let burst = Duration::from_millis(400);
-        Self(vec![(burst, Duration::from_millis(200)), (burst, Duration::from_secs(2))])
-    }
-
-    /// How long a whole round takes.
-    #[must_use]
-    pub fn round(&self) -> Duration {
-        self.0.iter().map(|(on, off)| *on + *off).sum()
-    }
-
-    /// The silence at the end of a round.
-    pub(super) fn last_silence(&self) -> Duration {
-        self.0.last().map_or(Duration::ZERO, |(_, off)| *off)
-    }
 }
 
 /// How long dialling takes.
@@ -271,6 +286,11 @@ impl Plan {
                 return Err(PlanError::DuplicateNumber(line.number.clone()));
             }
         }
+        for distinctive in self.lines.iter().flat_map(|line| &line.distinctive) {
+            if !numbers.insert(distinctive.number.as_str()) {
+                return Err(PlanError::DuplicateNumber(distinctive.number.clone()));
+            }
+        }
         for group in &self.hunt_groups {
             check_number("hunt group", &group.number)?;
             if !numbers.insert(group.number.as_str()) {
@@ -310,14 +330,19 @@ impl Plan {
         if !matches!(self.bits_per_byte, 8..=12) {
             return out_of_range("bits per byte", "8 to 12");
         }
-        if self.delay > LONGEST_DELAY {
-            return out_of_range("delay", "at most 2 s");
+        if self.delay > LONGEST_DELAY || self.jitter > LONGEST_DELAY {
+            return out_of_range("delay and jitter", "at most 2 s");
+        }
+        if self.noise > MOST_ERRORS {
+            return out_of_range("noise", "at most 100000 bit errors in a million");
         }
         let bursts_too_long = self.cadence.0.iter().any(|(on, off)| *on > LONGEST_TIME || *off > LONGEST_TIME);
         if self.cadence.0.len() > 8 || bursts_too_long || self.cadence.round() < Duration::from_millis(100) {
             return out_of_range("cadence", "one to eight bursts, a round of 100 ms or more");
         }
-        if self.caller_id_after >= self.cadence.last_silence() {
+        let mut times = self.lines.iter().filter_map(|line| line.caller_id_time).chain([self.caller_id_time]);
+        let after = times.any(|time| time == CallerIdTime::AfterFirstRing);
+        if after && self.caller_id_after >= self.cadence.last_silence() {
             return out_of_range("the time of caller identification", "shorter than the silence after the first ring");
         }
         let times = [
@@ -343,6 +368,12 @@ impl LinePlan {
     fn check(&self) -> Result<(), PlanError> {
         check_name(&self.name)?;
         check_number(&self.name, &self.number)?;
+        for distinctive in &self.distinctive {
+            check_number(&self.name, &distinctive.number)?;
+            if !matches!(distinctive.pattern, 1..=3) {
+                return Err(PlanError::OutOfRange { what: "a distinctive ring's pattern", limits: "1 to 3" });
+            }
+        }
         if !matches!(self.rate, 75..=10_000_000) {
             return Err(PlanError::OutOfRange { what: "line rate", limits: "75 to 10000000 bit/s" });
         }

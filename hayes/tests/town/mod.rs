@@ -95,9 +95,12 @@ impl Town {
 
     /// What the terminal has shown since the last look.
     pub(crate) fn screen(&mut self, name: &str) -> String {
+        String::from_utf8(self.bytes(name)).unwrap()
+    }
+
+    pub(crate) fn bytes(&mut self, name: &str) -> Vec<u8> {
         let line = self.line(name);
-        let screen = &mut self.screens.iter_mut().find(|(id, _)| *id == line).unwrap().1;
-        String::from_utf8(std::mem::take(screen)).unwrap()
+        std::mem::take(&mut self.screens.iter_mut().find(|(id, _)| *id == line).unwrap().1)
     }
 
     /// What parties outside were told since the last look.

@@ -56,8 +56,9 @@ impl Dce {
         self.send(bytes);
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes.
     pub(super) fn send(&mut self, bytes: Vec<u8>) {
+        let bytes = self.over_the_cable(bytes, false);
         if let Some(DceOutput::Send(pending)) = self.outputs.back_mut() {
             pending.extend(bytes);
         } else {

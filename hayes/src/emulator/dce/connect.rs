@@ -21,6 +21,8 @@ const CARRIER_RATES: [(&str, u32); 8] = [
     ("V90", 56_000),
     ("V92", 56_000),
 ];
+/// What modems take for the terminal's rate before it has typed anything.
+const TERMINAL_RATE: u32 = 115_200;
 /// `CONNECT` with a rate as a number (`V0`), as Rockwell has it; other rates are 1.
 const ROCKWELL_CONNECT: [(u32, u8); 18] = [
     (1200, 5),
@@ -132,7 +134,7 @@ impl Dce {
     /// The rate at which the modem and its terminal talk: `+IPR`, or what the tty says.
     pub(super) fn rate_of_terminal(&self) -> u32 {
         match self.settings.number("+IPR", 0) {
-            0 => self.terminal_rate,
+            0 => self.terminal_rate.unwrap_or(TERMINAL_RATE),
             rate => rate,
         }
     }
@@ -145,6 +147,11 @@ impl Dce {
         let by_carrier = CARRIER_RATES.iter().find(|(name, _)| *name == carrier).map(|(_, rate)| *rate);
         let by_rate = Some(self.settings.number("+MS", 3)).filter(|rate| *rate > 0);
         by_carrier.into_iter().chain(by_rate).min()
+    }
+
+    /// Whether the modem corrects errors where the far one does so as well.
+    pub(in crate::emulator) fn corrects_errors(&self) -> bool {
+        self.error_control() != "NONE"
     }
 
     /// The protocol between the modems (V.250 6.5.1: modes 0 and 1 have none).

@@ -136,12 +136,8 @@ pub(super) struct Outside {
 
 impl Outside {
     pub(super) fn new(call: CallId, caller: OutsideCaller, role: Option<Role>) -> Self {
-        let OutsideCaller { mut name, id, rate, far, role: _ } = caller;
-        name.retain(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-        name.truncate(LONGEST_NAME);
-        if name.is_empty() {
-            name.push_str("outside");
-        }
+        let OutsideCaller { name, id, rate, far, role: _ } = caller;
+        let name = log_name(name, "outside");
         Self { call, name, id, rate: rate.clamp(LOWEST_RATE, HIGHEST_RATE), far, role, ready: true }
     }
 
@@ -154,6 +150,13 @@ const LONGEST_NAME: usize = 64;
 const LOWEST_RATE: u32 = 75;
 const HIGHEST_RATE: u32 = 10_000_000;
 
+/// A name fit for the log of calls.
+pub(super) fn log_name(mut name: String, otherwise: &str) -> String {
+    name.retain(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    name.truncate(LONGEST_NAME);
+    if name.is_empty() { otherwise.to_owned() } else { name }
+}
+
 impl Exchange {
     /// Starts a call from outside to a number of this exchange; calls do not pass on to another trunk. What becomes of
     /// it is told by [`Output::Outside`]s, which may be there at once.
@@ -161,13 +164,18 @@ impl Exchange {
         let call = self.new_call_id();
         let role = Some(caller.role);
         let id = self.admit(Outside::new(call, caller, role));
+        self.place(to, id, call, now);
+        self.settle(now);
+        id
+    }
+
+    /// Puts a call from outside through.
+    pub(super) fn place(&mut self, to: &str, id: OutsideId, call: CallId, now: Instant) {
         let digits: String = to.chars().filter(|c| matches!(c, '0'..='9' | '*' | '#' | '+')).take(64).collect();
         if let Some(phase) = self.route(call, End::Outside(id), &digits, now) {
             self.calls.insert(call, Call { caller: End::Outside(id), phase });
         }
         self.reschedule(call);
-        self.settle(now);
-        id
     }
 
     /// Takes what an outside party does; acts of one whose call is over, or that make no sense now, do nothing.
@@ -231,14 +239,17 @@ impl Exchange {
         id
     }
 
-    pub(super) fn tell_outside(&mut self, id: OutsideId, event: OutsideEvent) {
+    pub(super) fn tell_outside(&mut self, id: OutsideId, event: OutsideEvent, now: Instant) {
+        if self.director.plays(id) {
+            return self.direct_party(id, &event, now);
+        }
         self.outputs.push_back(Output::Outside { id, event });
     }
 
     /// Tells an outside party its last event.
-    pub(super) fn dismiss(&mut self, id: OutsideId, event: OutsideEvent) {
+    pub(super) fn dismiss(&mut self, id: OutsideId, event: OutsideEvent, now: Instant) {
         if self.outsides.remove(&id).is_some() {
-            self.tell_outside(id, event);
+            self.tell_outside(id, event, now);
         }
     }
 

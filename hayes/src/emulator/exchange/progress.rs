@@ -2,10 +2,13 @@
 
 use std::time::Instant;
 
+use oorandom::Rand64;
+
 use super::super::call::{Call, End, Phase};
 use super::super::calllog::{CallEventKind, CallId};
-use super::super::circuit::Circuit;
+use super::super::circuit::{Circuit, Quality};
 use super::super::dce::{LineEvent, Role};
+use super::super::plan::Plan;
 use super::outside::{Far, OutsideEvent};
 use super::routing::Refusal;
 use super::{Exchange, Output};
@@ -20,20 +23,21 @@ impl Exchange {
             Phase::Dialling { digits, .. } => self.route(id, caller, &digits, now),
             Phase::Tone { .. } => {
                 self.report(id, CallEventKind::Dropped, now);
-                self.drop_end(caller, OutsideEvent::HungUp, now);
+                self.drop_end(caller, id, OutsideEvent::HungUp, now);
                 None
             }
+            Phase::Lost { .. } => self.refuse(id, caller, Refusal::NoAnswer, now),
             Phase::Seized { callee, .. } => {
-                self.dismiss(callee, OutsideEvent::HungUp);
+                self.dismiss(callee, OutsideEvent::HungUp, now);
                 self.refuse(id, caller, Refusal::NoAnswer, now)
             }
             Phase::Ringing(ringing) => self.ring(id, caller, ringing, now),
             Phase::Answered { callee } => Some(Phase::Answered { callee }),
             Phase::Training { callee, .. } => Some(self.connect(id, caller, callee, now)),
-            Phase::Connected { callee, mut to_caller, mut to_callee } => {
+            Phase::Connected { callee, mut to_caller, mut to_callee, interruption } => {
                 to_caller.advance(now);
                 to_callee.advance(now);
-                Some(Phase::Connected { callee, to_caller, to_callee })
+                Some(Phase::Connected { callee, to_caller, to_callee, interruption })
             }
             Phase::Releasing(mut releasing) => {
                 if let Some(circuit) = &mut releasing.remaining {
@@ -46,6 +50,7 @@ impl Exchange {
         call.phase = next;
         let survivor = if let Phase::Releasing(releasing) = &call.phase { Some(releasing.survivor) } else { None };
         self.calls.insert(id, call);
+        self.end_interruption(id, now);
         for end in [Some(caller), callee, survivor].into_iter().flatten() {
             self.deliver(id, end, now);
         }
@@ -59,7 +64,7 @@ impl Exchange {
         if releasing.is_over(now) {
             let survivor = releasing.survivor;
             self.calls.remove(&id);
-            self.drop_end(survivor, OutsideEvent::HungUp, now);
+            self.drop_end(survivor, id, OutsideEvent::HungUp, now);
         }
     }
 
@@ -98,17 +103,21 @@ impl Exchange {
         for end in [callee, caller] {
             match end {
                 End::Line(line) => self.tell(line, LineEvent::Connected(rate), now),
-                End::Outside(outside) => self.tell_outside(outside, OutsideEvent::Connected { rate }),
+                End::Outside(outside) => self.tell_outside(outside, OutsideEvent::Connected { rate }, now),
             }
         }
-        let circuit = |from: End| {
-            if self.is_paced_here(from) {
-                Circuit::new(rate, self.plan.bits_per_byte, self.plan.delay)
-            } else {
-                Circuit::passing()
-            }
+        let corrected = [caller, callee].into_iter().all(|end| match end {
+            End::Line(line) => self.lines.get(line.0).is_some_and(|line| line.dce.corrects_errors()),
+            End::Outside(id) => self.outsides.get(&id).is_some_and(|outside| outside.far == Far::Exchange),
+        });
+        let Plan { delay, jitter, noise, bits_per_byte: bits, .. } = self.plan;
+        let quality = Quality { delay, jitter, noise, bits, corrected };
+        let mut circuit = |from: End| {
+            let random = Rand64::new(u128::from(self.random.rand_u64()));
+            let paced = self.is_paced_here(from);
+            Box::new(if paced { Circuit::new(rate, quality, random) } else { Circuit::passing(random) })
         };
-        Phase::Connected { callee, to_caller: circuit(callee), to_callee: circuit(caller) }
+        Phase::Connected { callee, to_caller: circuit(callee), to_callee: circuit(caller), interruption: None }
     }
 
     /// Gives both ends of a call what has arrived for them.
@@ -123,7 +132,8 @@ impl Exchange {
     pub(super) fn deliver(&mut self, id: CallId, to: End, now: Instant) {
         let ready = match to {
             End::Line(line) => {
-                self.lines.get(line.0).is_some_and(|line| line.terminal_ready && line.dce.is_in_data_state())
+                let listens = |line: &super::Line| line.call == Some(id) && line.dce.is_in_data_state();
+                self.lines.get(line.0).is_some_and(|line| line.terminal_ready && listens(line))
             }
             End::Outside(outside) => self.outsides.get(&outside).is_some_and(super::Outside::is_ready),
         };
@@ -136,12 +146,12 @@ impl Exchange {
         }
         match to {
             End::Line(line) => {
-                if let Some(found) = self.lines.get_mut(line.0) {
-                    found.dce.handle_received(now);
-                }
+                let Some(found) = self.lines.get_mut(line.0) else { return };
+                found.dce.handle_received(now);
+                let bytes = found.dce.over_the_cable(bytes, false);
                 self.outputs.push_back(Output::Send { line, bytes });
             }
-            End::Outside(outside) => self.tell_outside(outside, OutsideEvent::Data(bytes)),
+            End::Outside(outside) => self.tell_outside(outside, OutsideEvent::Data(bytes), now),
         }
     }
 }

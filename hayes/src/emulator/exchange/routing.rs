@@ -5,20 +5,28 @@ use std::time::{Duration, Instant};
 use super::super::call::{Call, End, Phase, Ringing};
 use super::super::calllog::{CallEventKind, CallId, WallTime};
 use super::super::dce::LineEvent;
-use super::super::plan::{Presentation, TrunkPlan};
+use super::super::plan::{Cadence, CallerIdTime, Presentation, TrunkPlan};
+use super::fault::Treatment;
 use super::outside::{Outside, OutsideCaller, OutsideEvent};
+use super::waiting::TONE_REPEATS;
 use super::{Exchange, LineId};
 use crate::caller::{CallerId, CallerNumber};
 use crate::emulator::dce::Role;
 
 /// The longest number that the exchange collects.
 const LONGEST_NUMBER: usize = 64;
+/// From the reversal of the line until the modem has been told who calls, and from there to the first ring: BT SIN 227
+/// has 200 ms and more for the latter.
+const BEFORE_FIRST_RING: Duration = Duration::from_millis(800);
+const THEN_RINGS: Duration = Duration::from_millis(400);
 
 /// Why a call does not come about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// The line is engaged.
     Busy,
+    /// The network is full; modems take fast busy for busy.
+    Congestion,
     /// Nobody answered in time.
     NoAnswer,
     /// Nobody has the number.
@@ -27,7 +35,7 @@ pub(super) enum Refusal {
 
 impl Exchange {
     pub(super) fn dial(&mut self, id: LineId, digits: &str, now: Instant) {
-        let Some(line) = self.lines.get_mut(id.0).filter(|line| !line.plan.dead) else { return };
+        let Some(line) = self.lines.get_mut(id.0).filter(|line| !line.dead) else { return };
         let call_id = *line.call.get_or_insert_with(|| {
             self.last_call += 1;
             CallId(self.last_call)
@@ -50,6 +58,23 @@ impl Exchange {
         let from = self.name(caller);
         let lines = self.directory.get(digits).cloned();
         self.report(id, CallEventKind::Dialled { from, to: digits.to_owned() }, now);
+        let treatments = self.treatments_of(id, digits, now);
+        let refused = treatments.iter().find_map(|treatment| match treatment {
+            Treatment::Busy => Some(Refusal::Busy),
+            Treatment::Congestion => Some(Refusal::Congestion),
+            Treatment::Unknown => Some(Refusal::Unknown),
+            Treatment::Normal
+            | Treatment::NoAnswer
+            | Treatment::DelayedRing(_)
+            | Treatment::NoCallerId
+            | Treatment::GarbledCallerId => None,
+        });
+        if let Some(refusal) = refused {
+            return self.refuse(id, caller, refusal, now);
+        }
+        if treatments.contains(&Treatment::NoAnswer) {
+            return Some(Phase::Lost { until: now + self.plan.ring_limit });
+        }
         let Some(lines) = lines else {
             let trunk = self.plan.trunk_to(digits).filter(|_| matches!(caller, End::Line(_))).cloned();
             return match trunk {
@@ -57,30 +82,73 @@ impl Exchange {
                 None => self.refuse(id, caller, Refusal::Unknown, now),
             };
         };
-        let free = |id: &LineId| {
-            self.lines.get(id.0).is_some_and(|line| line.role.is_none() && line.call.is_none() && !line.plan.dead)
+        let free = |(id, _): &&(LineId, u8)| {
+            self.lines.get(id.0).is_some_and(|line| line.role.is_none() && line.call.is_none() && !line.dead)
         };
-        let Some(callee) = lines.into_iter().find(free) else {
+        let waiting = |(line, _): &&(LineId, u8)| caller != End::Line(*line) && self.takes_a_second_call(*line);
+        let found = lines.iter().find(free).map(|found| (found, false));
+        let found = found.or_else(|| lines.iter().find(waiting).map(|found| (found, true)));
+        let Some((&(callee, pattern), waiting)) = found else {
             return self.refuse(id, caller, Refusal::Busy, now);
         };
-        if let Some(line) = self.lines.get_mut(callee.0) {
+        let line = self.lines.get_mut(callee.0)?;
+        if waiting {
+            line.other = Some(id);
+        } else {
             line.call = Some(id);
         }
-        let told = self.lines.get(callee.0).is_some_and(|line| line.plan.caller_id);
-        let first_ring = self.plan.cadence.round().saturating_sub(self.plan.cadence.last_silence());
-        Some(Phase::Ringing(Ringing {
+        let number = if pattern == 0 { line.plan.number.clone() } else { digits.to_owned() };
+        let mut ringing = self.bell(callee, number, pattern, now);
+        ringing.waiting = waiting;
+        for treatment in treatments {
+            match treatment {
+                Treatment::DelayedRing(by) => ringing.delay(by),
+                Treatment::NoCallerId => ringing.caller_id_at = None,
+                Treatment::GarbledCallerId => ringing.garbled = true,
+                Treatment::Normal
+                | Treatment::Busy
+                | Treatment::Congestion
+                | Treatment::Unknown
+                | Treatment::NoAnswer => {}
+            }
+        }
+        Some(Phase::Ringing(ringing))
+    }
+
+    /// The bell of a line that is about to ring.
+    pub(super) fn bell(&self, callee: LineId, number: String, pattern: u8, now: Instant) -> Ringing {
+        let line = self.lines.get(callee.0).map(|line| &line.plan);
+        let told = line.is_some_and(|line| line.caller_id);
+        let time = line.and_then(|line| line.caller_id_time).unwrap_or(self.plan.caller_id_time);
+        let cadence = self.cadence(pattern);
+        let first_ring = cadence.round().saturating_sub(cadence.last_silence());
+        let (caller_id_at, next_ring) = match time {
+            CallerIdTime::AfterFirstRing => (now + first_ring + self.plan.caller_id_after, now),
+            CallerIdTime::BeforeFirstRing if told => (now + BEFORE_FIRST_RING, now + BEFORE_FIRST_RING + THEN_RINGS),
+            CallerIdTime::BeforeFirstRing => (now, now),
+        };
+        Ringing {
             callee,
+            number,
+            pattern,
+            waiting: false,
+            garbled: false,
             rings: 0,
-            next_ring: now,
-            caller_id_at: told.then(|| now + first_ring + self.plan.caller_id_after),
+            next_ring,
+            caller_id_at: Some(caller_id_at).filter(|_| told),
             until: now + self.plan.ring_limit,
-        }))
+        }
+    }
+
+    fn cadence(&self, pattern: u8) -> Cadence {
+        if pattern == 0 { self.plan.cadence.clone() } else { Cadence::distinctive(pattern) }
     }
 
     /// Tells a caller why the call does not come about; a line then hears a tone for a while.
     pub(super) fn refuse(&mut self, id: CallId, caller: End, why: Refusal, now: Instant) -> Option<Phase> {
         let (kind, event, tone) = match why {
             Refusal::Busy => (CallEventKind::Busy, OutsideEvent::Busy, Some(LineEvent::BusyTone)),
+            Refusal::Congestion => (CallEventKind::Congestion, OutsideEvent::Busy, Some(LineEvent::BusyTone)),
             Refusal::NoAnswer => (CallEventKind::NoAnswer, OutsideEvent::NoAnswer, None),
             Refusal::Unknown => (CallEventKind::NumberUnknown, OutsideEvent::Unknown, None),
         };
@@ -93,7 +161,7 @@ impl Exchange {
                 Some(Phase::Tone { until: now + self.plan.tone_limit })
             }
             End::Line(_) | End::Outside(_) => {
-                self.drop_end(caller, event, now);
+                self.drop_end(caller, id, event, now);
                 None
             }
         }
@@ -107,7 +175,7 @@ impl Exchange {
         let callee = self.admit(Outside::new(id, party, None));
         self.report(id, CallEventKind::Seized { trunk: trunk.name.clone() }, now);
         let caller = self.caller_id(caller, now);
-        self.tell_outside(callee, OutsideEvent::Called { trunk: trunk.name.clone(), to, caller, rate });
+        self.tell_outside(callee, OutsideEvent::Called { trunk: trunk.name.clone(), to, caller, rate }, now);
         Phase::Seized { callee, until: now + self.plan.ring_limit }
     }
 
@@ -115,31 +183,39 @@ impl Exchange {
     pub(super) fn ring(&mut self, id: CallId, caller: End, mut ringing: Ringing, now: Instant) -> Option<Phase> {
         let line = self.name(End::Line(ringing.callee));
         if ringing.until <= now {
-            self.free(ringing.callee);
+            self.free(ringing.callee, id);
             return self.refuse(id, caller, Refusal::NoAnswer, now);
         }
-        if ringing.caller_id_at.take_if(|at| *at <= now).is_some() {
-            let identification = self.caller_id(caller, now);
+        if ringing.caller_id_at.take_if(|at| *at <= now).is_some() && !ringing.waiting {
+            let mut identification = self.caller_id(caller, now);
+            if ringing.garbled {
+                self.garble(&mut identification);
+            }
             self.report(id, CallEventKind::CallerIdSent { line: line.clone() }, now);
-            let called = self.lines.get(ringing.callee.0).map(|line| line.plan.number.clone()).unwrap_or_default();
+            let called = ringing.number.clone();
             self.tell(ringing.callee, LineEvent::CallerId { caller: identification, called }, now);
         }
         if ringing.next_ring <= now {
             ringing.rings += 1;
-            ringing.next_ring += self.plan.cadence.round();
             if let End::Outside(outside) = caller
                 && ringing.rings == 1
             {
-                self.tell_outside(outside, OutsideEvent::Ringing);
+                self.tell_outside(outside, OutsideEvent::Ringing, now);
             }
-            self.report(id, CallEventKind::Ringing { line, ring: ringing.rings }, now);
-            self.tell(ringing.callee, LineEvent::Ring { pattern: 0 }, now);
+            if ringing.waiting {
+                ringing.next_ring += TONE_REPEATS;
+                self.sound_waiting_tone(id, ringing.callee, caller, now);
+            } else {
+                ringing.next_ring += self.cadence(ringing.pattern).round();
+                self.report(id, CallEventKind::Ringing { line, ring: ringing.rings }, now);
+                self.tell(ringing.callee, LineEvent::Ring { pattern: ringing.pattern }, now);
+            }
         }
         Some(Phase::Ringing(ringing))
     }
 
     /// What caller identification tells of an end.
-    fn caller_id(&self, caller: End, now: Instant) -> CallerId {
+    pub(super) fn caller_id(&self, caller: End, now: Instant) -> CallerId {
         let mut told = match caller {
             End::Line(id) => self.lines.get(id.0).map(|line| line.plan.identification()),
             End::Outside(id) => self.outsides.get(&id).map(|outside| outside.id.clone()),
@@ -152,6 +228,14 @@ impl Exchange {
         told.date.get_or_insert_with(|| format!("{:02}{:02}", civil.month, civil.day));
         told.time.get_or_insert_with(|| format!("{:02}{:02}", civil.hour, civil.minute));
         told
+    }
+}
+
+impl Ringing {
+    fn delay(&mut self, by: Duration) {
+        self.next_ring += by;
+        self.caller_id_at = self.caller_id_at.map(|at| at + by);
+        self.until += by;
     }
 }
 
