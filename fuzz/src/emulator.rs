@@ -2,9 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use hayes::caller::CallerId;
 use hayes::command::{Command, commands};
+use hayes::emulator::dce::Role;
+use hayes::emulator::exchange::fault::{Fault, Treatment};
+use hayes::emulator::exchange::outside::{Far, OutsideAct, OutsideCaller, OutsideId};
 use hayes::emulator::exchange::{Exchange, LineId, Output};
-use hayes::emulator::plan::{LinePlan, Plan};
+use hayes::emulator::plan::{CallWaiting, LinePlan, Plan};
 use hayes::reply::ResultCode;
 
 /// How many bytes a terminal sends at most at a time.
@@ -42,6 +46,14 @@ fn any_steps_come_to_rest(mut rest: &[u8]) {
             10 => world.exchange.handle_bytes(line, b"ATA\r", world.now),
             11 => world.exchange.handle_bytes(line, b"ATS0=1\r", world.now),
             12 => world.exchange.handle_bytes(line, b"+++", world.now),
+            120 => world.befall(Fault::CarrierLoss { line, lasts: Some(Duration::from_secs(1)) }),
+            121 => world.befall(Fault::Noise { line, errors: 10_000, lasts: None }),
+            122 => world.befall(Fault::Retrain { line, lasts: Duration::from_secs(2), rate: Some(2400) }),
+            123 => world.befall(Fault::LoopDrop { line }),
+            124 => world.befall(Fault::Treat { number: None, treatment: Treatment::NoAnswer, calls: Some(1) }),
+            125 => world.befall(Fault::Glare { line, caller: caller() }),
+            126 => world.outside = Some(world.exchange.call_from_outside("5550002", caller(), world.now)),
+            127 => world.act_outside(if step & 1 == 0 { OutsideAct::HangUp } else { OutsideAct::Data(vec![7; 500]) }),
             length => {
                 let (bytes, after) = rest.split_at((usize::from(length) % WRITE).min(rest.len()));
                 rest = after;
@@ -50,6 +62,7 @@ fn any_steps_come_to_rest(mut rest: &[u8]) {
         }
         world.drain();
     }
+    world.act_outside(OutsideAct::HangUp);
     // Terminals that fall silent leave calls that stand or end, but nothing that goes on forever.
     world.comes_to_rest();
 }
@@ -90,6 +103,11 @@ fn ends_otherwise(body: &[u8]) -> bool {
     })
 }
 
+fn caller() -> OutsideCaller {
+    let name = "outside".to_owned();
+    OutsideCaller { name, id: CallerId::default(), rate: 14_400, far: Far::Plain, role: Role::Originate }
+}
+
 fn is_final(code: &ResultCode) -> bool {
     match code {
         ResultCode::Ring | ResultCode::Ringing => false,
@@ -110,6 +128,8 @@ struct World {
     exchange: Exchange,
     lines: [LineId; 2],
     now: Instant,
+    /// Who called last from outside.
+    outside: Option<OutsideId>,
     /// What the first line said.
     heard: Vec<u8>,
 }
@@ -120,12 +140,23 @@ impl World {
         let line = |name: &str, number: &str| LinePlan {
             name: name.to_owned(),
             number: number.to_owned(),
+            call_waiting: CallWaiting::Tone,
             ..LinePlan::default()
         };
         let lines = vec![line("a", "5550001"), line("b", "5550002")];
         let exchange = Exchange::new(Plan { lines, ..Plan::default() }).unwrap();
         let lines = [exchange.line("a").unwrap(), exchange.line("b").unwrap()];
-        Self { exchange, lines, now: Instant::now(), heard: Vec::new() }
+        Self { exchange, lines, now: Instant::now(), outside: None, heard: Vec::new() }
+    }
+
+    fn befall(&mut self, fault: Fault) {
+        self.exchange.inject(fault, "fuzz", self.now);
+    }
+
+    fn act_outside(&mut self, act: OutsideAct) {
+        if let Some(id) = self.outside {
+            self.exchange.handle_outside(id, act, self.now);
+        }
     }
 
     fn pass(&mut self, time: Duration) {
