@@ -299,7 +299,7 @@ impl File {
             join(&mut provide.database);
         }
         if let Some(exchange) = &mut self.exchange {
-            join(&mut exchange.directory);
+            exchange.resolve(join);
         }
     }
 }

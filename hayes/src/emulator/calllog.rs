@@ -364,4 +364,42 @@ mod tests {
             r#"{"time":"2026-03-01T00:04:05.678Z","call":7,"event":"connected","rate":33600}"#
         );
     }
+
+    #[test]
+    fn every_event_stands_in_the_list_with_its_fields() {
+        let line = || String::from("a");
+        let each = [
+            CallEventKind::Started { seed: 1 },
+            CallEventKind::Dialled { from: line(), to: "1".into() },
+            CallEventKind::Seized { trunk: line() },
+            CallEventKind::NumberUnknown,
+            CallEventKind::Busy,
+            CallEventKind::Congestion,
+            CallEventKind::Ringing { line: line(), ring: 1 },
+            CallEventKind::CallerIdSent { line: line() },
+            CallEventKind::Answered { line: line() },
+            CallEventKind::Glare { line: line() },
+            CallEventKind::Connected { rate: 300 },
+            CallEventKind::NoAnswer,
+            CallEventKind::HungUp { by: line() },
+            CallEventKind::Dropped,
+            CallEventKind::CallWaiting { line: line() },
+            CallEventKind::Held { line: line() },
+            CallEventKind::Resumed { line: line() },
+            CallEventKind::Retrained { rate: 300 },
+            CallEventKind::Fault { fault: "noise", line: Some(line()), cause: line() },
+            CallEventKind::FaultOver { fault: "noise", line: line() },
+        ];
+        let told = each.map(|kind| {
+            let mut fields = Vec::new();
+            kind.details(|field, _, _| {
+                fields.push(field.to_owned());
+                Ok(())
+            })
+            .unwrap();
+            (kind.name(), fields)
+        });
+        let listed = EVENTS.map(|(name, fields)| (name, fields.iter().map(ToString::to_string).collect()));
+        assert_eq!(told, listed);
+    }
 }
