@@ -7,6 +7,7 @@ mod town;
 use std::time::Duration;
 
 use hayes::caller::{CallerId, CallerNumber};
+use hayes::emulator::calllog::CallEventKind;
 use hayes::emulator::dce::Role;
 use hayes::emulator::exchange::outside::{Far, OutsideAct, OutsideCaller, OutsideEvent, OutsideId};
 use hayes::emulator::plan::{Plan, TrunkPlan};
@@ -325,4 +326,17 @@ fn acts_of_a_party_whose_call_is_over_do_nothing() {
     town.drain();
     assert!(town.log().is_empty());
     assert_eq!(town.exchange.deadline().map(|(_, why)| why), None);
+}
+
+#[test]
+fn what_the_log_calls_an_outside_party_cannot_break_a_line_of_it() {
+    let mut town = Town::new(plan());
+    for (name, logged) in [("ev\"e\"\n-2", "eve-2"), ("\u{e9}\r", "outside")] {
+        let caller = OutsideCaller { name: name.into(), ..caller(Far::Plain, Role::Silent) };
+        town.exchange.call_from_outside("999\"", caller, town.now);
+        town.drain();
+        let (_, kind) = town.log.remove(0);
+        assert_eq!(kind, CallEventKind::Dialled { from: logged.into(), to: "999".into() });
+        town.log.clear();
+    }
 }

@@ -258,7 +258,8 @@ impl CallEvent {
                 let event = self.0;
                 let (time, call, name) = (event.time, event.call.0, event.kind.name());
                 write!(f, "{{\"time\":\"{time}\",\"call\":{call},\"event\":\"{name}\"")?;
-                // A checked plan and a parsed dial string leave nothing in names and numbers that JSON would escape.
+                // Plans and scenarios are checked, names from outside stripped, dial strings parsed: nothing is left in names
+                // and numbers that JSON would escape.
                 event.kind.details(|name, value, number| {
                     if number { write!(f, ",\"{name}\":{value}") } else { write!(f, ",\"{name}\":\"{value}\"") }
                 })?;

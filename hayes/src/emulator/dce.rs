@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::blacklist::Blacklist;
+use self::cable::Direction;
 use self::dial::Dialling;
 use self::ring::Caller;
 use self::settings::Settings;
@@ -213,9 +214,10 @@ impl Dce {
 
     /// Takes bytes from the terminal.
     pub fn handle_bytes(&mut self, bytes: &[u8], now: Instant) {
-        let bytes = self.over_the_cable(bytes.to_vec(), true);
-        self.take_bytes(&bytes, now);
-        self.settle_rate();
+        match self.misheard(bytes, Direction::ToModem) {
+            Some(heard) => self.take_bytes(&heard, now),
+            None => self.take_bytes(bytes, now),
+        }
     }
 
     fn take_bytes(&mut self, bytes: &[u8], now: Instant) {
@@ -351,11 +353,13 @@ impl Dce {
             Typed::Line(body) => {
                 self.last_line.clone_from(&body);
                 self.carry_out(&body, now);
+                self.settle_rate();
             }
             Typed::Overflow => self.result(&ResultCode::Error),
             Typed::Repeat => {
                 let body = self.last_line.clone();
                 self.carry_out(&body, now);
+                self.settle_rate();
             }
         }
     }

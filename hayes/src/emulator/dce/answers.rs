@@ -58,7 +58,7 @@ impl Dce {
 
     /// Sends bytes.
     pub(super) fn send(&mut self, bytes: Vec<u8>) {
-        let bytes = self.over_the_cable(bytes, false);
+        let bytes = self.over_the_cable(bytes);
         if let Some(DceOutput::Send(pending)) = self.outputs.back_mut() {
             pending.extend(bytes);
         } else {

@@ -8,17 +8,29 @@ use super::Dce;
 /// Start bit, eight data bits, stop bit.
 const FRAME: u64 = 10;
 
+/// Which way bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    ToModem,
+    ToTerminal,
+}
+
 impl Dce {
-    /// What arrives at the other end of the cable of what is sent from here or from there.
-    pub(in crate::emulator) fn over_the_cable(&self, bytes: Vec<u8>, from_the_terminal: bool) -> Vec<u8> {
-        match self.terminal_rate {
-            Some(terminal) if self.fixed_rate != 0 && self.fixed_rate != terminal => {
-                let (sent, heard) =
-                    if from_the_terminal { (terminal, self.fixed_rate) } else { (self.fixed_rate, terminal) };
-                misheard(&bytes, sent, heard)
-            }
-            Some(_) | None => bytes,
+    /// What the terminal hears of bytes that are sent to it.
+    pub(in crate::emulator) fn over_the_cable(&self, bytes: Vec<u8>) -> Vec<u8> {
+        self.misheard(&bytes, Direction::ToTerminal).unwrap_or(bytes)
+    }
+
+    /// What is heard in place of these bytes, where the rates differ.
+    pub(super) fn misheard(&self, bytes: &[u8], direction: Direction) -> Option<Vec<u8>> {
+        let (terminal, modem) = (self.terminal_rate?, self.fixed_rate);
+        if modem == 0 || modem == terminal {
+            return None;
         }
+        Some(match direction {
+            Direction::ToModem => misheard(bytes, terminal, modem),
+            Direction::ToTerminal => misheard(bytes, modem, terminal),
+        })
     }
 
     /// Takes in what commands and resets have made of `+IPR`; the result code of the command still goes out at the old

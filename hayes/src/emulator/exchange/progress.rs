@@ -148,7 +148,7 @@ impl Exchange {
             End::Line(line) => {
                 let Some(found) = self.lines.get_mut(line.0) else { return };
                 found.dce.handle_received(now);
-                let bytes = found.dce.over_the_cable(bytes, false);
+                let bytes = found.dce.over_the_cable(bytes);
                 self.outputs.push_back(Output::Send { line, bytes });
             }
             End::Outside(outside) => self.tell_outside(outside, OutsideEvent::Data(bytes), now),
