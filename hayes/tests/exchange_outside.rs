@@ -9,6 +9,7 @@ use std::time::Duration;
 use hayes::caller::{CallerId, CallerNumber};
 use hayes::emulator::calllog::CallEventKind;
 use hayes::emulator::dce::Role;
+use hayes::emulator::exchange::fault::{Fault, Treatment};
 use hayes::emulator::exchange::outside::{Far, OutsideAct, OutsideCaller, OutsideEvent, OutsideId};
 use hayes::emulator::plan::{Plan, TrunkPlan};
 use town::{Town, line, plan};
@@ -339,4 +340,18 @@ fn what_the_log_calls_an_outside_party_cannot_break_a_line_of_it() {
         assert_eq!(kind, CallEventKind::Dialled { from: logged.into(), to: "999".into() });
         town.log.clear();
     }
+}
+
+#[test]
+fn more_callers_from_outside_than_an_exchange_can_hold_hear_busy() {
+    let mut town = Town::new(plan());
+    let treatment = Treatment::NoAnswer;
+    town.exchange.inject(Fault::Treat { number: None, treatment, calls: None }, "test", town.now);
+    for _ in 0..4096 {
+        called_by_eve(&mut town, Role::Originate);
+    }
+    assert!(town.told().is_empty());
+    called_by_eve(&mut town, Role::Originate);
+    assert_eq!(town.told(), [OutsideEvent::Busy]);
+    assert_eq!(town.log.last().map(|(_, kind)| kind), Some(&CallEventKind::Congestion));
 }

@@ -146,6 +146,8 @@ impl Outside {
     }
 }
 
+/// How many parties may be in calls at a time: whoever calls over a trunk must not fill the memory.
+const MOST_PARTIES: usize = 4096;
 const LONGEST_NAME: usize = 64;
 const LOWEST_RATE: u32 = 75;
 const HIGHEST_RATE: u32 = 10_000_000;
@@ -171,6 +173,10 @@ impl Exchange {
 
     /// Puts a call from outside through.
     pub(super) fn place(&mut self, to: &str, id: OutsideId, call: CallId, now: Instant) {
+        if self.outsides.len() > MOST_PARTIES {
+            let _over = self.refuse(call, End::Outside(id), Refusal::Congestion, now);
+            return;
+        }
         let digits: String = to.chars().filter(|c| matches!(c, '0'..='9' | '*' | '#' | '+')).take(64).collect();
         if let Some(phase) = self.route(call, End::Outside(id), &digits, now) {
             self.calls.insert(call, Call { caller: End::Outside(id), phase });
