@@ -31,12 +31,13 @@ enum Happening {
     Wait(u16),
 }
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "ATDT100\r",
     "ATDT200\r",
     "ATDT201\r",
     "ATDT700\r",
     "ATDT9400\r",
+    "ATDT800\r",
     "ATDT200;\r",
     "ATX3D!;\r",
     "ATA\r",
@@ -262,7 +263,8 @@ proptest! {
         steps in proptest::collection::vec(step(), 0..6),
         happenings in proptest::collection::vec(happening(), 0..50),
     ) {
-        let scenario = steps.concat();
+        let party = "[[party]]\nname = \"bbs\"\nnumber = \"800\"\nrings = 1\nsay = \"hello\"\n";
+        let scenario = format!("{party}{}", steps.concat());
         let first = run(seed, &scenario, &happenings);
         prop_assert_eq!(first, run(seed, &scenario, &happenings));
     }

@@ -212,3 +212,38 @@ fn a_loop_of_events_and_steps_does_not_stop_the_clock() {
     let dialled = town.log().into_iter().filter(|event| *event == "dialled").count();
     assert!((1000..2000).contains(&dialled), "{dialled} calls in 1.4 s");
 }
+
+#[test]
+fn a_party_answers_with_its_modem_sends_its_text_and_hangs_up() {
+    let text = "[[party]]\nname = \"bbs\"\nnumber = \"800\"\nrings = 1\nrate = 2400\nsay = \"login: \"\n\
+                hang-up-after = \"5s\"\n";
+    let mut town = town(text);
+    town.types("alice", "ATDT800\r");
+    // Dialling 3.57 s, a ring 6 s, training 8 s.
+    town.wait_ms(17_580);
+    assert_eq!(town.screen("alice"), "\r\nCONNECT 2400\r\n");
+    town.wait_ms(4900);
+    assert_eq!(town.screen("alice"), "login: ");
+    town.wait_ms(1000);
+    assert_eq!(town.screen("alice"), NO_CARRIER);
+    assert_eq!(town.log(), ["started", "dialled", "seized", "ringing", "answered", "connected", "hung-up"]);
+}
+
+#[test]
+fn a_party_that_never_answers_rings_and_a_person_is_no_modem() {
+    let text = "[[party]]\nname = \"nobody\"\nnumber = \"800\"\n\
+                [[party]]\nname = \"person\"\nnumber = \"801\"\nrings = 1\nvoice = true\nhang-up-after = \"3s\"\n";
+    let mut town = town(text);
+    town.types("alice", "ATDT800\r");
+    town.wait_ms(40_000);
+    assert_eq!(town.screen("alice"), "");
+    town.types("alice", " ");
+    assert_eq!(town.screen("alice"), NO_CARRIER);
+    town.types("alice", "ATDT801\r");
+    town.wait_ms(12_000);
+    assert_eq!(town.screen("alice"), "");
+    town.wait_ms(2000);
+    assert_eq!(town.screen("alice"), NO_CARRIER, "the person hung up");
+    town.wait_ms(60_000);
+    assert_eq!(town.exchange.deadline(), None);
+}

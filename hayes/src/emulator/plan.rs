@@ -12,7 +12,7 @@ use std::time::Duration;
 pub use self::country::{Cadence, CallerIdTime, Country, UnknownCountry};
 use super::circuit::MOST_ERRORS;
 use super::exchange::outside::Far;
-use super::scenario::Scenario;
+use super::scenario::{Scenario, ScenarioError};
 use crate::profile::Profile;
 
 /// An exchange and its lines.
@@ -255,6 +255,9 @@ pub enum PlanError {
         /// Its limits in words.
         limits: &'static str,
     },
+    /// The scenario is for other lines than these.
+    #[error("the scenario does not fit the plan")]
+    Scenario(#[from] ScenarioError),
 }
 
 /// The longest name in caller identification (MDMF, parameter 7).
@@ -302,6 +305,9 @@ impl Plan {
             if let Some(line) = group.lines.iter().find(|line| !names.contains(line.as_str())) {
                 return Err(PlanError::UnknownLine { group: group.number.clone(), line: line.clone() });
             }
+        }
+        if let Some(scenario) = &self.scenario {
+            scenario.check(self)?;
         }
         let mut prefixes = BTreeSet::new();
         for trunk in &self.trunks {
@@ -452,5 +458,26 @@ mod tests {
     fn caller_identification_fits_between_the_rings() {
         let late = Plan { caller_id_after: Duration::from_secs(4), ..plan(vec![line("a", "1")]) };
         assert!(matches!(late.check(), Err(PlanError::OutOfRange { .. })));
+    }
+
+    #[test]
+    fn numbers_names_and_prefixes_are_given_once_over_lines_groups_and_trunks() {
+        let distinctive = |number: &str, pattern| vec![Distinctive { number: number.into(), pattern }];
+        let twice = LinePlan { distinctive: distinctive("1", 1), ..line("b", "2") };
+        assert_eq!(plan(vec![line("a", "1"), twice]).check(), Err(PlanError::DuplicateNumber("1".into())));
+        let odd = LinePlan { distinctive: distinctive("3", 4), ..line("b", "2") };
+        assert!(matches!(plan(vec![odd]).check(), Err(PlanError::OutOfRange { limits: "1 to 3", .. })));
+        let trunk = |name: &str| TrunkPlan { name: name.into(), prefix: "9".into(), ..TrunkPlan::default() };
+        let named = Plan { trunks: vec![trunk("a")], ..plan(vec![line("a", "1")]) };
+        assert_eq!(named.check(), Err(PlanError::DuplicateName("a".into())));
+        let prefixed = Plan { trunks: vec![trunk("b"), trunk("c")], ..plan(vec![line("a", "1")]) };
+        assert_eq!(prefixed.check(), Err(PlanError::DuplicatePrefix("9".into())));
+    }
+
+    #[test]
+    fn noise_and_jitter_have_their_limits() {
+        let a = || vec![line("a", "1")];
+        assert!(Plan { noise: 100_001, ..plan(a()) }.check().is_err());
+        assert!(Plan { jitter: Duration::from_secs(3), ..plan(a()) }.check().is_err());
     }
 }

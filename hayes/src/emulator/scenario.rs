@@ -1,16 +1,18 @@
 //! Scenarios: what befalls an exchange and when, as a text file.
 //!
 //! Owns the form of the file and what can be wrong with it; [`super::exchange`] carries it out. A step names a moment
-//! (`at`) or something that happens (`on`), and one thing to do. Times have a unit: `250ms`, `2s`, `1m 30s`, `1h`.
+//! (`at`) or something that happens (`on`), and one thing to do; a party has a number and answers, or does not. Times have a unit: `250ms`, `2s`, `1m 30s`, `1h`.
 
 mod action;
 mod moment;
+mod party;
 
 use serde::Deserialize;
 use toml::Spanned;
 
 pub use self::action::{Action, CallFromOutside, Withheld};
 pub use self::moment::{EventName, On, Span};
+pub use self::party::Party;
 use super::exchange::fault::Treatment;
 use super::plan::Plan;
 
@@ -18,6 +20,7 @@ use super::plan::Plan;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scenario {
     steps: Vec<Step>,
+    parties: Vec<Party>,
 }
 
 /// One thing that befalls it.
@@ -71,6 +74,8 @@ pub struct ScenarioError {
 struct File {
     #[serde(default, rename = "step")]
     steps: Vec<Spanned<RawStep>>,
+    #[serde(default, rename = "party")]
+    parties: Vec<Spanned<Party>>,
 }
 
 #[derive(Deserialize)]
@@ -107,9 +112,24 @@ impl Scenario {
             let step = raw.into_inner().step(index, place);
             steps.push(step.map_err(|what| ScenarioError { line: place, what })?);
         }
+        let mut parties: Vec<Party> = Vec::new();
+        for raw in file.parties {
+            let place = line(raw.span().start);
+            let wrong = |what| ScenarioError { line: place, what };
+            let mut party = raw.into_inner();
+            party.place = place;
+            party.check().map_err(wrong)?;
+            if parties.len() == MOST_STEPS {
+                return Err(wrong(format!("expected at most {MOST_STEPS} parties")));
+            }
+            if parties.iter().any(|known| known.number == party.number) {
+                return Err(wrong(format!("party.number: {:?} is given twice", party.number)));
+            }
+            parties.push(party);
+        }
         match steps.get(MOST_STEPS) {
             Some(step) => Err(ScenarioError { line: step.place, what: format!("expected at most {MOST_STEPS} steps") }),
-            None => Ok(Self { steps }),
+            None => Ok(Self { steps, parties }),
         }
     }
 
@@ -119,10 +139,16 @@ impl Scenario {
         &self.steps
     }
 
-    /// Checks that the lines it names are in the plan.
+    /// Who answers at this number, or lets it ring.
+    #[must_use]
+    pub fn party(&self, number: &str) -> Option<&Party> {
+        self.parties.iter().find(|party| party.number == number)
+    }
+
+    /// Checks that the lines it names are in the plan, and the numbers of its parties are not.
     ///
     /// # Errors
-    /// With the first line that is not there.
+    /// With the first one that is wrong.
     pub fn check(&self, plan: &Plan) -> Result<(), ScenarioError> {
         for step in &self.steps {
             let acts_on = step.action.line().map(|line| ("do", line));
@@ -133,17 +159,24 @@ impl Scenario {
                 return Err(ScenarioError { line: step.place, what });
             }
         }
+        for party in &self.parties {
+            let mut lines = plan.lines.iter();
+            let taken = lines.any(|line| {
+                line.number == party.number || line.distinctive.iter().any(|more| more.number == party.number)
+            }) || plan.hunt_groups.iter().any(|group| group.number == party.number);
+            if taken {
+                let what = format!("party.number: {:?} is a line's; expected one that is free", party.number);
+                return Err(ScenarioError { line: party.place, what });
+            }
+        }
         Ok(())
     }
 }
 
 impl RawStep {
     fn step(self, index: usize, place: usize) -> Result<Step, String> {
-        let good = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
         let name = self.name.unwrap_or_else(|| format!("step-{}", index + 1));
-        if name.is_empty() || name.len() > 64 || !name.bytes().all(good) {
-            return Err(format!("step.name: {name:?} is no name; expected a-z, 0-9 and '-'"));
-        }
+        action::check_name("step.name", &name)?;
         let when = match (self.at, self.on, self.every, self.after) {
             (Some(at), None, every, None) => When::At { at, every },
             (None, Some(on), None, after) => When::On { on, after: after.unwrap_or_default() },
@@ -223,6 +256,8 @@ mod tests {
                 "line 1: step.do.calls.as: \"odd\" is no treatment",
             ),
             ("[[step]\n", "line 1: "),
+            ("[[party]]\nname = \"Bbs\"\nnumber = \"1\"\n", "line 1: party.name: \"Bbs\" is no name; expected"),
+            ("[[party]]\nname = \"a\"\nnumber = \"1\"\nrings = 0\n", "line 1: party.rings: expected 1 to 1000"),
         ] {
             let told = refused(text);
             assert!(told.starts_with(said), "{text}: {told}");
@@ -235,5 +270,9 @@ mod tests {
         let line = LinePlan { name: "alice".into(), number: "1".into(), ..LinePlan::default() };
         let refused = scenario.check(&Plan { lines: vec![line], ..Plan::default() }).unwrap_err();
         assert_eq!(refused.to_string(), "line 1: step.do: there is no line \"bob\"; expected one of alice");
+        let scenario = Scenario::from_toml("[[party]]\nname = \"bbs\"\nnumber = \"1\"\n").unwrap();
+        let line = LinePlan { name: "alice".into(), number: "1".into(), ..LinePlan::default() };
+        let refused = scenario.check(&Plan { lines: vec![line], ..Plan::default() }).unwrap_err();
+        assert_eq!(refused.to_string(), "line 1: party.number: \"1\" is a line's; expected one that is free");
     }
 }

@@ -24,9 +24,20 @@ pub(super) struct Director {
     counts: Vec<(u32, u32)>,
     pending: BTreeMap<(Instant, u64), Pending>,
     serial: u64,
-    parties: BTreeMap<OutsideId, CallFromOutside>,
+    parties: BTreeMap<OutsideId, Part>,
     /// Who is in which call, as far as the log tells.
     calls: BTreeMap<CallId, Cast>,
+}
+
+/// What a party of the scenario does in a call.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Part {
+    /// It calls and gives up after so many rings, or is called and answers after them.
+    rings: Option<u32>,
+    voice: bool,
+    rate: u32,
+    say: Option<String>,
+    hang_up_after: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -44,6 +55,7 @@ struct Cast {
 }
 
 const MOST_PENDING: usize = 1024;
+const USUAL_RATE: u32 = 33_600;
 const MOST_CALLS: usize = 4096;
 const AT_THE_EARLIEST: Duration = Duration::from_millis(1);
 
@@ -58,9 +70,22 @@ impl Director {
         self.parties.contains_key(&id)
     }
 
-    /// Takes a party that does nothing by itself.
-    pub(super) fn adopt(&mut self, id: OutsideId) {
-        self.parties.insert(id, CallFromOutside::default());
+    /// Takes a party to play.
+    pub(super) fn adopt(&mut self, id: OutsideId, part: Part) {
+        self.parties.insert(id, part);
+    }
+
+    /// Who answers at a number, or lets it ring: the log's name and the part.
+    pub(super) fn answering(&self, number: &str) -> Option<(String, Part)> {
+        let party = self.scenario.as_ref()?.party(number)?;
+        let part = Part {
+            rings: party.rings,
+            voice: party.voice,
+            rate: party.rate.unwrap_or(USUAL_RATE),
+            say: party.say.clone(),
+            hang_up_after: party.hang_up_after.map(|after| after.0),
+        };
+        Some((party.name.clone(), part))
     }
 
     fn schedule(&mut self, at: Instant, pending: Pending) {
@@ -222,7 +247,7 @@ impl Exchange {
         let call = self.new_call_id();
         let role = Some(caller.role);
         let id = self.admit(Outside::new(call, caller, role));
-        self.director.parties.insert(id, told.clone());
+        self.director.adopt(id, told.part());
         self.place(&told.to, id, call, now);
     }
 
@@ -244,13 +269,24 @@ impl Exchange {
                     self.director.schedule(now, Pending::Act(id, OutsideAct::Data(say.into_bytes())));
                 }
                 if let Some(after) = party.hang_up_after {
-                    self.director.schedule(now + after.0, Pending::Act(id, OutsideAct::HangUp));
+                    self.director.schedule(now + after, Pending::Act(id, OutsideAct::HangUp));
                 }
             }
             OutsideEvent::Busy | OutsideEvent::Unknown | OutsideEvent::NoAnswer | OutsideEvent::HungUp => {
                 self.director.leave(id);
             }
-            OutsideEvent::Called { .. } | OutsideEvent::Data(_) => {}
+            OutsideEvent::Called { .. } => {
+                self.director.schedule(now, Pending::Act(id, OutsideAct::Ringing));
+                if let Some(rings) = party.rings {
+                    let at = now + self.plan.cadence.round() * rings;
+                    let role = if party.voice { Role::Silent } else { Role::Answer };
+                    self.director.schedule(at, Pending::Act(id, OutsideAct::Answer { role, rate: party.rate }));
+                    if let Some(after) = party.hang_up_after.filter(|_| party.voice) {
+                        self.director.schedule(at + after, Pending::Act(id, OutsideAct::HangUp));
+                    }
+                }
+            }
+            OutsideEvent::Data(_) => {}
         }
         self.agenda.set(Party::Director, self.director.deadline());
     }
@@ -285,6 +321,16 @@ impl Director {
 }
 
 impl CallFromOutside {
+    fn part(&self) -> Part {
+        Part {
+            rings: self.rings,
+            voice: self.voice,
+            rate: self.rate.unwrap_or(USUAL_RATE),
+            say: self.say.clone(),
+            hang_up_after: self.hang_up_after.map(|after| after.0),
+        }
+    }
+
     fn caller(&self, cause: &str) -> OutsideCaller {
         let number = match (self.presentation, &self.number) {
             (Some(Withheld::Withheld), _) => Some(CallerNumber::Withheld),
@@ -295,7 +341,7 @@ impl CallFromOutside {
         OutsideCaller {
             name: cause.to_owned(),
             id: CallerId { number, name, ..CallerId::default() },
-            rate: self.rate.unwrap_or(33_600),
+            rate: self.rate.unwrap_or(USUAL_RATE),
             far: Far::Plain,
             role: if self.voice { Role::Silent } else { Role::Originate },
         }

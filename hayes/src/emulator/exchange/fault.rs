@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::super::call::{End, Interruption, Phase};
 use super::super::calllog::{CallEventKind, CallId};
 use super::super::dce::LineEvent;
+use super::director::Part;
 use super::outside::{OutsideCaller, OutsideEvent, log_name};
 use super::{Exchange, LineId};
 use crate::caller::{CallerId, CallerNumber};
@@ -321,7 +322,7 @@ impl Exchange {
         let call = self.new_call_id();
         let role = Some(caller.role);
         let id = self.admit(super::Outside::new(call, caller, role));
-        self.director.adopt(id);
+        self.director.adopt(id, Part::default());
         let number = self.lines.get(line.0).map(|line| line.plan.number.clone()).unwrap_or_default();
         let from = self.name(End::Outside(id));
         self.report(call, CallEventKind::Dialled { from, to: number.clone() }, now);

@@ -6,8 +6,9 @@ use super::super::call::{Call, End, Phase, Ringing};
 use super::super::calllog::{CallEventKind, CallId, WallTime};
 use super::super::dce::LineEvent;
 use super::super::plan::{Cadence, CallerIdTime, Presentation, TrunkPlan};
+use super::director::Part;
 use super::fault::Treatment;
-use super::outside::{Outside, OutsideCaller, OutsideEvent};
+use super::outside::{Far, Outside, OutsideCaller, OutsideEvent};
 use super::waiting::TONE_REPEATS;
 use super::{Exchange, LineId};
 use crate::caller::{CallerId, CallerNumber};
@@ -47,7 +48,7 @@ impl Exchange {
         if let Phase::Dialling { digits: dialled, until } = &mut call.phase {
             let room = LONGEST_NUMBER.saturating_sub(dialled.len());
             dialled.extend(digits.chars().take(room));
-            let known = self.directory.contains_key(dialled.as_str());
+            let known = self.directory.contains_key(dialled.as_str()) || self.director.answering(dialled).is_some();
             *until = now + if known { self.plan.dialling.post_dial } else { self.plan.dialling.interdigit };
         }
         self.reschedule(call_id);
@@ -76,9 +77,12 @@ impl Exchange {
             return Some(Phase::Lost { until: now + self.plan.ring_limit });
         }
         let Some(lines) = lines else {
-            let trunk = self.plan.trunk_to(digits).filter(|_| matches!(caller, End::Line(_))).cloned();
-            return match trunk {
-                Some(trunk) => Some(self.seize(id, caller, &trunk, digits, now)),
+            let (trunk, part) = match self.director.answering(digits) {
+                Some((name, part)) => (Some(TrunkPlan { name, far: Far::Plain, ..TrunkPlan::default() }), Some(part)),
+                None => (self.plan.trunk_to(digits).cloned(), None),
+            };
+            return match trunk.filter(|_| matches!(caller, End::Line(_))) {
+                Some(trunk) => Some(self.seize(id, caller, &trunk, part, digits, now)),
                 None => self.refuse(id, caller, Refusal::Unknown, now),
             };
         };
@@ -167,12 +171,23 @@ impl Exchange {
         }
     }
 
-    /// Sends a call out over a trunk.
-    fn seize(&mut self, id: CallId, caller: End, trunk: &TrunkPlan, digits: &str, now: Instant) -> Phase {
+    /// Sends a call out over a trunk, or to a party of the scenario.
+    fn seize(
+        &mut self,
+        id: CallId,
+        caller: End,
+        trunk: &TrunkPlan,
+        part: Option<Part>,
+        digits: &str,
+        now: Instant,
+    ) -> Phase {
         let to = digits.strip_prefix(&trunk.prefix).filter(|_| trunk.strip).unwrap_or(digits).to_owned();
         let (name, rate) = (trunk.name.clone(), self.rate(caller));
         let party = OutsideCaller { name, id: CallerId::default(), rate: u32::MAX, far: trunk.far, role: Role::Silent };
         let callee = self.admit(Outside::new(id, party, None));
+        if let Some(part) = part {
+            self.director.adopt(callee, part);
+        }
         self.report(id, CallEventKind::Seized { trunk: trunk.name.clone() }, now);
         let caller = self.caller_id(caller, now);
         self.tell_outside(callee, OutsideEvent::Called { trunk: trunk.name.clone(), to, caller, rate }, now);

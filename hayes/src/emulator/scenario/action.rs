@@ -114,9 +114,9 @@ pub enum Withheld {
     Unavailable,
 }
 
-const LONGEST_SPEECH: usize = 4096;
+pub(super) const LONGEST_SPEECH: usize = 4096;
 const LONGEST_NAME: usize = 15;
-const MOST_RINGS: u32 = 1000;
+pub(super) const MOST_RINGS: u32 = 1000;
 
 impl Action {
     /// The line that it names.
@@ -209,10 +209,18 @@ impl CallFromOutside {
     }
 }
 
-fn check_number(key: &str, number: &str) -> Result<(), String> {
+pub(super) fn check_number(key: &str, number: &str) -> Result<(), String> {
     let good = |c: u8| c.is_ascii_digit() || matches!(c, b'*' | b'#' | b'+');
     if number.is_empty() || number.len() > 64 || !number.bytes().all(good) {
         return Err(format!("{key}: {number:?} is no number; expected 0-9, '*', '#' and '+'"));
+    }
+    Ok(())
+}
+
+pub(super) fn check_name(key: &str, name: &str) -> Result<(), String> {
+    let good = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(good) {
+        return Err(format!("{key}: {name:?} is no name; expected a-z, 0-9 and '-'"));
     }
     Ok(())
 }
