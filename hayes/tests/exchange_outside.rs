@@ -12,6 +12,9 @@ use hayes::emulator::dce::Role;
 use hayes::emulator::exchange::fault::{Fault, Treatment};
 use hayes::emulator::exchange::outside::{Far, OutsideAct, OutsideCaller, OutsideEvent, OutsideId};
 use hayes::emulator::plan::{Plan, TrunkPlan};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
 use town::{Town, line, plan};
 
 /// Two exchanges with a trunk that carries everything in no time.
@@ -354,4 +357,71 @@ fn more_callers_from_outside_than_an_exchange_can_hold_hear_busy() {
     called_by_eve(&mut town, Role::Originate);
     assert_eq!(town.told(), [OutsideEvent::Busy]);
     assert_eq!(town.log.last().map(|(_, kind)| kind), Some(&CallEventKind::Congestion));
+}
+
+/// What a subscriber of either town does.
+#[derive(Clone, Debug)]
+enum Happening {
+    Types(bool, &'static str),
+    Dtr(bool, bool),
+    Fault(bool, u8),
+    Wait(u16),
+}
+
+const COMMANDS: [&str; 8] =
+    ["ATDT9400\r", "ATDT100\r", "ATDT9400;\r", "ATA\r", "ATH\r", "ATS0=1\r", "hello", "ATX0D400\r"];
+
+fn happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        4 => (any::<bool>(), select(&COMMANDS[..])).prop_map(|(there, text)| Happening::Types(there, text)),
+        1 => (any::<bool>(), any::<bool>()).prop_map(|(there, on)| Happening::Dtr(there, on)),
+        1 => (any::<bool>(), 0_u8..4).prop_map(|(there, which)| Happening::Fault(there, which)),
+        4 => any::<u16>().prop_map(Happening::Wait),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn two_exchanges_agree_in_the_end_that_every_call_is_over(happenings in vec(happening(), 0..40)) {
+        let mut pair = Pair::new();
+        for happening in happenings {
+            let (there, name) = match &happening {
+                Happening::Types(true, _) | Happening::Dtr(true, _) | Happening::Fault(true, _) => (1, "dora"),
+                Happening::Types(..) | Happening::Dtr(..) | Happening::Fault(..) | Happening::Wait(_) => (0, "alice"),
+            };
+            let town = &mut pair.towns[there];
+            let (line, now) = (town.line(name), town.now);
+            match happening {
+                Happening::Types(_, text) => town.types(name, text),
+                Happening::Dtr(_, on) => town.dtr(name, on),
+                Happening::Fault(_, 0) => town.exchange.inject(Fault::LoopDrop { line }, "test", now),
+                Happening::Fault(_, 1) => {
+                    town.exchange.inject(Fault::CarrierLoss { line, lasts: None }, "test", now);
+                }
+                Happening::Fault(_, 2) => town.exchange.inject(Fault::Dead { line }, "test", now),
+                Happening::Fault(..) => town.exchange.inject(Fault::Alive { line }, "test", now),
+                Happening::Wait(millis) => pair.wait_ms(millis.into()),
+            }
+            pair.towns.iter_mut().for_each(Town::drain);
+            pair.carry();
+        }
+        for (town, name) in [(0, "alice"), (1, "dora")] {
+            pair.towns[town].dtr(name, true);
+            pair.towns[town].dtr(name, false);
+        }
+        pair.carry();
+        pair.wait_ms(600_000);
+        let joined = pair.joined.clone();
+        for (index, town) in pair.towns.iter_mut().enumerate() {
+            prop_assert_eq!(town.exchange.deadline(), None);
+            town.log();
+            for ids in &joined {
+                town.exchange.handle_outside(ids[index], OutsideAct::HangUp, town.now);
+            }
+            town.drain();
+            prop_assert_eq!(town.log(), Vec::<&str>::new(), "a call that only one of them ended");
+        }
+    }
 }
