@@ -3,6 +3,22 @@
 //! Sans-IO: `handle_*(.., now)`, then drain [`Exchange::poll_output`], then sleep until [`Exchange::deadline`]. Owns
 //! the calls and every modem; refuses to know what a terminal is made of.
 //!
+//! What becomes of a call (`call.rs`); beside it a line may have a second one that waits or is held (`waiting.rs`):
+//!
+//! | state | input | next |
+//! |---|---|---|
+//! | dialling | no further digit in time | ringing, seized, or a tone; lost where a rule for the number says so |
+//! | tone | it has played for its time | the loop drops |
+//! | seized: out over a trunk | it says busy, unknown, no answer | a tone; the loop drops |
+//! | seized, ringing | the called party answers | answered |
+//! | seized, ringing, lost | the ring limit | the caller's loop drops |
+//! | ringing | the called line goes dead | lost: only the caller hears it ring |
+//! | answered | one modem sends the answer tone, the other waits for it | training |
+//! | training | its time; where the caller is behind another exchange, that one's word | connected |
+//! | connected | carrier loss, retrain, hold | connected, interrupted: no data |
+//! | answered, training, connected | one end hangs up | releasing: the other takes what is under way, then is told |
+//! | any | the caller hangs up, nobody else in it | over |
+//!
 //! Off hook during a ring answers the call, whatever the modem meant by it: see [`super::dce`] for an `ATD` that meets
 //! a caller. A call to a line that is off hook for any reason is busy.
 
