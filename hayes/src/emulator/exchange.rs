@@ -20,7 +20,7 @@
 //! | any | the caller hangs up, nobody else in it | over |
 //!
 //! Off hook during a ring answers the call, whatever the modem meant by it: see [`super::dce`] for an `ATD` that meets
-//! a caller. A call to a line that is off hook for any reason is busy.
+//! a caller. A call to a line that is off hook for any reason is busy, but for one in a call that has call waiting.
 
 pub mod fault;
 pub mod outside;
