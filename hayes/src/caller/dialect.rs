@@ -3,6 +3,8 @@
 //! Owns the tags of analogue and ISDN modems, and `+CLIP` of cellular ones. Refuses lines without a tag: a run of
 //! digits is a caller only while a line rings, which is not known here.
 
+use std::borrow::Cow;
+
 use super::message::{self, Message};
 use super::{CallerField, CallerNumber, shown};
 
@@ -74,21 +76,22 @@ fn is_international(kind: &str) -> bool {
     kind.parse::<u8>().is_ok_and(|kind| kind >> 4 & 7 == 1)
 }
 
-/// Splits at commas outside of quotes, and drops the quotes.
-pub(crate) fn quoted_list(text: &str) -> Vec<String> {
-    let mut parts = Vec::new();
-    let mut part = String::new();
+/// Splits at commas outside of quotes, and drops the quotes and the blanks around each part.
+pub(crate) fn quoted_list(text: &str) -> Vec<Cow<'_, str>> {
     let mut quoted = false;
-    for c in text.chars() {
-        match c {
-            '"' => quoted = !quoted,
-            ',' if !quoted => parts.push(std::mem::take(&mut part)),
-            _ if c.is_control() => {}
-            _ => part.push(c),
-        }
-    }
-    parts.push(part);
-    parts
+    let comma = |c: char| {
+        quoted ^= c == '"';
+        c == ',' && !quoted
+    };
+    text.split(comma).map(bare).collect()
+}
+
+/// A part of a list without its quotes; control characters go with them.
+fn bare(part: &str) -> Cow<'_, str> {
+    let part = part.trim();
+    let inner = part.strip_prefix('"').map_or(part, |rest| rest.strip_suffix('"').unwrap_or(rest));
+    let odd = |c: char| c == '"' || c.is_control();
+    if inner.contains(odd) { Cow::Owned(inner.replace(odd, "")) } else { Cow::Borrowed(inner) }
 }
 
 /// Reads what ZyXEL's ISDN modems say after `FM:`: `1234 TO:35655023`, `1234 /sub/`.
