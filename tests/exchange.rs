@@ -1,7 +1,9 @@
 //! `ringup exchange` as a user starts it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
-use std::io::{BufRead, BufReader};
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -113,4 +115,28 @@ fn a_modem_may_be_described_in_a_file_of_the_owners() {
     std::fs::write(office.folder.join("own.toml"), "id = \"own\"\nname = \"Cellar modem\"\n").unwrap();
     let printed = office.prints_until(&[], "line a");
     assert!(printed.last().unwrap().contains("  modem Cellar modem  "), "{printed:?}");
+}
+
+#[test]
+fn a_modem_that_is_to_keep_to_a_countrys_rules_refuses_a_number_that_fails() {
+    let rules = "blacklisting = { attempts = 1, delay = \"1s\", lasts = \"1h\" }\n";
+    let dead = "[[exchange.line]]\nname = \"b\"\nnumber = \"200\"\ndead = true\n";
+    let mut office = Office::new("blacklist", &format!("{LINES}{rules}{dead}"), "");
+    office.prints_until(&[], "line b");
+    let open = OpenOptions::new().read(true).write(true).custom_flags(nix::libc::O_NOCTTY).to_owned();
+    let mut tty = open.open(office.folder.join("lines/a")).unwrap();
+    says(&mut tty, "ATDT200\r", "BUSY");
+    says(&mut tty, "ATDT200\r", "BLACKLISTED");
+}
+
+/// Types on a tty, and reads until this is said.
+fn says(tty: &mut File, typed: &str, answer: &str) {
+    tty.write_all(typed.as_bytes()).unwrap();
+    let mut said = Vec::new();
+    while !String::from_utf8_lossy(&said).contains(answer) {
+        let mut byte = [0];
+        assert_eq!(tty.read(&mut byte).unwrap(), 1, "the line ended");
+        said.extend(byte);
+        assert!(said.len() < 1000, "{}", String::from_utf8_lossy(&said));
+    }
 }

@@ -9,7 +9,7 @@ use hayes::emulator::plan::{
     self, CallWaiting, CallerIdTime, Country, Dialling, Distinctive, LinePlan, Plan, Presentation, TrunkPlan,
 };
 use hayes::emulator::scenario::Scenario;
-use hayes::profile::{Catalogue, Profile};
+use hayes::profile::{Blacklisting, Catalogue, Profile};
 use serde::Deserialize;
 
 use super::value::{Span, Telephone};
@@ -122,6 +122,24 @@ pub struct ExchangeLine {
     /// Whether it is dead.
     #[serde(default)]
     pub dead: bool,
+    /// When its modem refuses to go on dialling a number that fails.
+    pub blacklisting: Option<Refusals>,
+}
+
+/// A country's rules for calls that fail, as its modems keep to them.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Refusals {
+    /// How many calls to one number may fail.
+    pub attempts: u32,
+    /// How long the same number is delayed after a call that failed.
+    #[serde(default = "default_redial_delay")]
+    pub delay: Span,
+    /// How long a number stays on the list; without it until the exchange ends.
+    pub lasts: Option<Span>,
+    /// How many numbers the list holds.
+    #[serde(default = "default_blacklist")]
+    pub numbers: usize,
 }
 
 /// Which modem is on a line.
@@ -223,6 +241,9 @@ impl Config {
         for (index, (line, planned)) in section.lines.iter().zip(&mut plan.lines).enumerate() {
             let wrong = |error| self.wrong(&format!("exchange.line[{index}].modem"), error);
             planned.modem = line.modem.profile().map_err(wrong)?;
+            if let Some(refusals) = &line.blacklisting {
+                Arc::make_mut(&mut planned.modem).emulation.blacklisting = Some(refusals.rules());
+            }
         }
         plan.check().map_err(|error| self.wrong("exchange", error.to_string()))?;
         if let Some(path) = &section.scenario {
@@ -320,6 +341,17 @@ impl ExchangeLine {
     }
 }
 
+impl Refusals {
+    fn rules(&self) -> Blacklisting {
+        Blacklisting {
+            attempts: self.attempts,
+            delay: self.delay.duration().as_secs(),
+            lasts: self.lasts.map_or(0, |lasts| lasts.duration().as_secs()),
+            numbers: self.numbers,
+        }
+    }
+}
+
 impl LineModem {
     fn profile(&self) -> Result<Arc<Profile>, String> {
         match self {
@@ -364,6 +396,15 @@ fn default_ring_limit() -> Span {
 
 fn default_delay() -> Span {
     Span::milliseconds(20)
+}
+
+/// What approval rules of the nineties had in common: a minute between calls to a number that fails.
+fn default_redial_delay() -> Span {
+    Span::seconds(60)
+}
+
+fn default_blacklist() -> usize {
+    10
 }
 
 fn default_line_rate() -> u32 {
