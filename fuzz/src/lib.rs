@@ -4,6 +4,7 @@
 
 pub mod command;
 pub mod emulator;
+pub mod explain;
 pub mod framing;
 pub mod modem;
 pub mod reply;

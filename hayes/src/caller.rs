@@ -5,10 +5,12 @@
 
 mod block;
 mod dialect;
+mod inspection;
 mod message;
 
 pub use self::block::{BLOCK_GAP, CallerBlock};
 pub(crate) use self::dialect::{presented, quoted_list};
+pub use self::inspection::{Checksum, DataMessage, MessageKind};
 
 /// The caller's number as the network presented it, or why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -178,7 +178,7 @@ impl Framer {
     /// Returns how much of a line is echo: all of it, none, or the start, where a result code cut the echo short.
     ///
     /// Matches whole command lines and their tails: an unasked result code may fall into the echo and eat its start.
-    fn echoed(&mut self, line: &[u8]) -> usize {
+    pub(crate) fn echoed(&mut self, line: &[u8]) -> usize {
         let long_enough = line.len() >= ECHO_TAIL || line.eq_ignore_ascii_case(b"AT");
         let whole = |sent: &Sent| sent.cut && sent.text == line || long_enough && sent.text.ends_with(line);
         if let Some(index) = self.sent.iter().position(whole) {

@@ -14,6 +14,8 @@ pub mod framing;
 #[cfg(feature = "driver")]
 pub mod line;
 pub mod modem;
+pub mod narrator;
 pub mod number;
 pub mod profile;
 pub mod reply;
+pub mod transcript;

@@ -15,6 +15,8 @@ use std::path::Path;
 mod command;
 #[path = "../../fuzz/src/emulator.rs"]
 mod emulator;
+#[path = "../../fuzz/src/explain.rs"]
+mod explain;
 #[path = "../../fuzz/src/framing.rs"]
 mod framing;
 #[path = "../../fuzz/src/modem.rs"]
@@ -41,6 +43,11 @@ fn command_corpus_holds() {
 #[test]
 fn emulator_corpus_holds() {
     replay("emulator", emulator::run);
+}
+
+#[test]
+fn explain_corpus_holds() {
+    replay("explain", explain::run);
 }
 
 #[test]

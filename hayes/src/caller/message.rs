@@ -137,13 +137,13 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// Drops the blanks that some modems put between the bytes.
-fn without_blanks(line: &str) -> String {
+pub(super) fn without_blanks(line: &str) -> String {
     let spaced = line.contains(' ') && line.split(' ').all(|word| word.len() == 2);
     if spaced { line.replace(' ', "") } else { line.to_owned() }
 }
 
 /// Reads pairs of digits; an odd one at the end is dropped, as manuals print such messages.
-fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {
+pub(super) fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {
     let nibbles: Option<Vec<u8>> =
         text.chars().map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
     Some(nibbles?.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, nibble| byte << 4 | nibble)).collect())

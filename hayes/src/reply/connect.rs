@@ -3,6 +3,8 @@
 //! Owns the text of `CONNECT` in every vendor's form, and the lines that some modems send before it (V.250 6.4.2 and
 //! 6.5.5, Rockwell's `W1`). Refuses to guess: what neither tells stays unknown.
 
+use std::fmt;
+
 /// What the modem said with `CONNECT` (`33600/ARQ/V34`), and before it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Connect {
@@ -98,6 +100,58 @@ pub enum Compression {
     V42Bis,
     /// V.44.
     V44,
+}
+
+impl fmt::Display for Modulation {
+    /// Its name in the standards.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bell103 => "Bell 103",
+            Self::Bell212a => "Bell 212A",
+            Self::Hst => "HST",
+            Self::K56Flex => "K56flex",
+            Self::V110 => "V.110",
+            Self::V120 => "V.120",
+            Self::V21 => "V.21",
+            Self::V22 => "V.22",
+            Self::V22Bis => "V.22bis",
+            Self::V23 => "V.23",
+            Self::V32 => "V.32",
+            Self::V32Bis => "V.32bis",
+            Self::V34 => "V.34",
+            Self::V90 => "V.90",
+            Self::V92 => "V.92",
+            Self::VFc => "V.FC",
+            Self::X2 => "x2",
+            Self::X75 => "X.75",
+        })
+    }
+}
+
+impl fmt::Display for ErrorControl {
+    /// Its short name: `LAPM`; `none`, `unnamed`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Unnamed => "unnamed",
+            Self::Lapm => "LAPM",
+            Self::Mnp => "MNP",
+            Self::Rlp => "RLP",
+        })
+    }
+}
+
+impl fmt::Display for Compression {
+    /// Its name in the standards: `V.42bis`; `none`, `unnamed`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Unnamed => "unnamed",
+            Self::Mnp5 => "MNP 5",
+            Self::V42Bis => "V.42bis",
+            Self::V44 => "V.44",
+        })
+    }
 }
 
 impl Connect {
