@@ -85,6 +85,12 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Look at modems: which there are, what they are, what they say. Needs no configuration.
+    Modem {
+        /// What to do.
+        #[command(subcommand)]
+        command: ModemCommand,
+    },
     /// Check the configuration and the secrets that it names.
     Check,
     /// Print this machine's public key, making the private one if there is none.
@@ -103,6 +109,50 @@ pub enum Command {
     /// Holds our own link for `ringup connect`.
     #[command(hide = true)]
     OwnLink,
+}
+
+/// What to do with a modem.
+#[derive(Debug, Subcommand)]
+pub enum ModemCommand {
+    /// List the serial ports of this machine, and what is to be known of each without touching it.
+    List {
+        /// Print JSON: one array of ports.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say event by event what a modem said, from a capture of its bytes or a transcript.
+    Explain {
+        /// The capture; standard input if left out or `-`.
+        file: Option<PathBuf>,
+        /// Print JSON: one object a line.
+        #[arg(long)]
+        json: bool,
+        /// Take it for bytes of a modem even if it looks like a transcript.
+        #[arg(long)]
+        raw: bool,
+    },
+    /// Print all that a modem says as it comes, with caller identification turned on, until Ctrl-C.
+    Monitor {
+        /// Which modem.
+        #[command(flatten)]
+        port: Port,
+        /// Send nothing at all, only listen.
+        #[arg(long)]
+        passive: bool,
+        /// Print JSON: one object a line.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// The modem's port.
+#[derive(Debug, clap::Args)]
+pub struct Port {
+    /// The modem's tty; if left out, the configuration's, or the only one there is.
+    pub port: Option<PathBuf>,
+    /// The rate between computer and modem in bit/s; the configuration's if left out, or 115200.
+    #[arg(long)]
+    pub rate: Option<u32>,
 }
 
 /// pppd's arguments to its hooks (pppd(8), SCRIPTS).

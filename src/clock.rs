@@ -15,6 +15,14 @@ pub fn unix_seconds() -> u64 {
     since_epoch().as_secs()
 }
 
+/// The wall clock where this machine is, for people.
+#[must_use]
+pub fn local() -> jiff::Zoned {
+    let nanoseconds = i128::try_from(since_epoch().as_nanos()).unwrap_or(i128::MAX);
+    let now = jiff::Timestamp::from_nanosecond(nanoseconds).unwrap_or(jiff::Timestamp::MAX);
+    now.to_zoned(jiff::tz::TimeZone::system())
+}
+
 /// The monotonic clock, as the cores take it.
 #[must_use]
 pub fn now() -> std::time::Instant {

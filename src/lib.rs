@@ -1,6 +1,6 @@
 //! ringup: telephones a machine that has no fixed address, has it come online, and connects to it.
 //!
-//! A folder a role: [`connect`], [`listen`], [`directory`], [`provide`], [`watch`], [`exchange`], [`demo`]. They do not
+//! A folder a role: [`connect`], [`listen`], [`directory`], [`provide`], [`watch`], [`exchange`], [`modem`], [`demo`]. They do not
 //! import one another; what they share lies below them: [`record`] (the nouns), [`dns`] (a record on the wire) and
 //! [`link`] (PPP over a call). `docs/map.md` has the walks through them.
 
@@ -17,6 +17,7 @@ mod failures;
 pub mod link;
 pub mod listen;
 pub mod logs;
+pub mod modem;
 pub mod provide;
 pub mod record;
 pub mod report;

@@ -1,5 +1,7 @@
 //! Each subcommand, from its configuration to its room.
 
+mod modem;
+
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::Path;
@@ -57,6 +59,7 @@ pub async fn run(cli: &Cli) -> Result<u8, Failure> {
         }
         Command::Provide { json } => provide::run(config()?.provide()?, report(*json), &stop).await?,
         Command::Exchange { json } => exchange::run(config()?.exchange()?, *json, &stop).await?,
+        Command::Modem { command } => modem::run(command, &cli.config, &stop).await?,
         Command::Check => {
             let config = config()?;
             let roles = config.check()?;

@@ -279,6 +279,13 @@ impl Driver {
         }
     }
 
+    /// Lets go of the lock and gives the bare line, for somebody who only listens to it; and the events that nobody has
+    /// fetched yet.
+    #[must_use]
+    pub fn into_line(self) -> (Line, Vec<Event>) {
+        (self.line, self.events.into())
+    }
+
     /// Hands the data of the connected line out; the lock goes along.
     #[must_use]
     pub fn into_online(self) -> Online {

@@ -16,6 +16,8 @@ pub mod line;
 pub mod modem;
 pub mod narrator;
 pub mod number;
+#[cfg(feature = "driver")]
+pub mod ports;
 pub mod profile;
 pub mod reply;
 pub mod transcript;

@@ -8,6 +8,7 @@ mod signals;
 mod usb;
 
 use std::fs::{File, OpenOptions};
+use std::future::poll_fn;
 use std::io::{self, ErrorKind, IsTerminal};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
@@ -216,7 +217,8 @@ impl Line {
     }
 
     /// Reports whether the tty has a modem's signals; a pty has none.
-    pub(crate) fn has_modem_lines(&self) -> bool {
+    #[must_use]
+    pub fn has_modem_lines(&self) -> bool {
         self.has_modem_lines
     }
 
@@ -252,12 +254,30 @@ impl Line {
         Ok(OwnedFd::from(self.control.try_clone()?))
     }
 
-    /// Waits until there is something to read, without reading it.
+    /// Reads some of the bytes that have come, at least one.
+    ///
+    /// # Errors
+    ///
+    /// [`LineError::Gone`] at the end of the line, or [`LineError::Io`].
     ///
     /// # Cancel safety
     ///
     /// Safe: nothing is lost when the future is dropped.
-    pub(crate) async fn readable(&self) -> io::Result<()> {
+    pub async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, LineError> {
+        let read = poll_fn(|cx| self.poll_read(cx, buffer)).await;
+        read.map_err(|error| LineError::from_io(&self.settings.port, error))
+    }
+
+    /// Waits until there is something to read, without reading it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: nothing is lost when the future is dropped.
+    pub async fn readable(&self) -> io::Result<()> {
         self.stream.readable().await
     }
 

@@ -98,7 +98,10 @@ impl TryFrom<String> for CountryCode {
 
 impl Config {
     /// This machine's modem, and what it is for.
-    pub(super) fn modem(&self, purpose: Purpose) -> Result<(LineSettings, Settings), ConfigError> {
+    ///
+    /// # Errors
+    /// When the section is missing or wrong.
+    pub fn modem(&self, purpose: Purpose) -> Result<(LineSettings, Settings), ConfigError> {
         let modem = self.section("modem", self.file().modem.as_ref())?;
         self.line_and_modem("modem", modem, purpose)
     }
