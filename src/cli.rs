@@ -120,6 +120,18 @@ pub enum ModemCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Ask a modem what it is and can do, whatever state it is in. Stores nothing in it.
+    Probe {
+        /// Which modem.
+        #[command(flatten)]
+        port: Port,
+        /// Leave its settings as they are, and do not look what a reset does.
+        #[arg(long)]
+        no_reset: bool,
+        /// Print JSON: one object.
+        #[arg(long)]
+        json: bool,
+    },
     /// Say event by event what a modem said, from a capture of its bytes or a transcript.
     Explain {
         /// The capture; standard input if left out or `-`.

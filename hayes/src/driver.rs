@@ -279,11 +279,10 @@ impl Driver {
         }
     }
 
-    /// Lets go of the lock and gives the bare line, for somebody who only listens to it; and the events that nobody has
-    /// fetched yet.
+    /// Lets go of the lock and gives the bare line, for somebody who only listens to it.
     #[must_use]
-    pub fn into_line(self) -> (Line, Vec<Event>) {
-        (self.line, self.events.into())
+    pub fn into_line(self) -> Line {
+        self.line
     }
 
     /// Hands the data of the connected line out; the lock goes along.

@@ -17,8 +17,10 @@ mod statement;
 use std::collections::VecDeque;
 use std::time::Instant;
 
+pub use self::cellular::report as explain_report;
 use self::data::{Data, PppStart};
 use self::question::Question;
+pub use self::question::{classes, register_name};
 pub use self::statement::{Content, Side, Statement};
 use crate::caller::{BLOCK_GAP, CallerBlock};
 use crate::framing::Framer;

@@ -42,6 +42,17 @@ pub struct Profile {
     pub emulation: Emulation,
 }
 
+/// What a modem was recognised by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// What it answered: the commands without `AT`, each with the line that told.
+    Answers(Vec<(String, String)>),
+    /// Its USB id.
+    Usb(UsbId),
+    /// Nothing: it is taken for a plain V.250 modem.
+    None,
+}
+
 /// Why a text is no profile.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ProfileError {
@@ -133,10 +144,22 @@ impl Catalogue {
     /// default.
     #[must_use]
     pub fn recognise(&self, seen: &Identification) -> Arc<Profile> {
-        let fit = |profile: &&Arc<Profile>| profile.recognise.iter().filter_map(|rule| rule.fit(seen)).max();
+        self.judge(seen).0
+    }
+
+    /// The profile that fits best, and what it was recognised by.
+    #[must_use]
+    pub fn judge(&self, seen: &Identification) -> (Arc<Profile>, Evidence) {
+        let fit = |profile: &&Arc<Profile>| profile.best_rule(seen).map(|(_, fit)| fit);
         let by_answers = self.profiles.iter().filter(|profile| fit(profile).is_some()).max_by_key(fit);
-        let by_usb = || self.profiles.iter().find(|profile| seen.usb.is_some_and(|usb| profile.usb.contains(&usb)));
-        by_answers.or_else(by_usb).cloned().unwrap_or_else(Profile::default_profile)
+        if let Some((profile, (rule, _))) = by_answers.and_then(|profile| Some((profile, profile.best_rule(seen)?))) {
+            return (Arc::clone(profile), Evidence::Answers(rule.matches(seen)));
+        }
+        let by_usb = seen.usb.and_then(|usb| Some((self.iter().find(|profile| profile.usb.contains(&usb))?, usb)));
+        match by_usb {
+            Some((profile, usb)) => (Arc::clone(profile), Evidence::Usb(usb)),
+            None => (Profile::default_profile(), Evidence::None),
+        }
     }
 }
 
@@ -176,6 +199,11 @@ impl Profile {
             Some(number) => wrong("registers", format!("there is no register {number:?}; they go from 0 to 255")),
             None => Ok(()),
         }
+    }
+
+    /// The rule that matches the most text, and how much.
+    fn best_rule(&self, seen: &Identification) -> Option<(&Rule, usize)> {
+        self.recognise.iter().filter_map(|rule| Some((rule, rule.fit(seen)?))).max_by_key(|(_, fit)| *fit)
     }
 
     /// The sound choice for a modem that is not known: plain V.250.
@@ -320,5 +348,17 @@ mod tests {
         assert_eq!(chosen(&[("+GMI", "ACME Inc"), ("I3", "v.90 model")], None), "model");
         assert_eq!(chosen(&[("+GMI", "Other")], Some("0001:00A2")), "maker");
         assert_eq!(chosen(&[("+GMI", "Other")], None), DEFAULT_ID);
+    }
+
+    #[test]
+    fn what_a_modem_was_recognised_by_is_told() {
+        let catalogue = Catalogue::built_in();
+        let mut seen = Identification { usb: Some("0572:1340".parse().unwrap()), ..Identification::default() };
+        assert_eq!(catalogue.judge(&seen).1, Evidence::Usb("0572:1340".parse().unwrap()));
+        seen.answers.insert("I4".to_owned(), vec!["Settings".to_owned(), "U.S. Robotics 56K".to_owned()]);
+        let (profile, evidence) = catalogue.judge(&seen);
+        assert_eq!(profile.id, "usr");
+        assert_eq!(evidence, Evidence::Answers(vec![("I4".to_owned(), "U.S. Robotics 56K".to_owned())]));
+        assert_eq!(catalogue.judge(&Identification::default()).1, Evidence::None);
     }
 }

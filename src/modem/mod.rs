@@ -4,8 +4,10 @@
 //! are lines of their own.
 
 pub mod explain;
+mod findings;
 mod input;
 pub mod list;
 pub mod monitor;
+pub mod probe;
 mod table;
 mod telling;

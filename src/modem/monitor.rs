@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hayes::driver::Driver;
 use hayes::line::{Line, LineError, LineSettings, Lock, Signal, Signals};
-use hayes::modem::{Carrier, Event, Settings};
+use hayes::modem::{Carrier, Settings};
 use hayes::narrator::{Narrator, Place};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -57,11 +57,9 @@ impl Monitor {
             opened = self.open(&telling) => opened?,
             () = stop.cancelled() => return Ok(()),
         };
-        telling.head("time").map_err(unwritable)?;
         let port = self.line.port.display();
         loop {
-            let how = if self.modem.is_some() { "listening, caller identification on" } else { "listening" };
-            say(&telling, "listening", &format!("{port}: {how}"), json!({ "port": self.line.port }))?;
+            say(&telling, "listening", &format!("{port}: listening"), json!({ "port": self.line.port }))?;
             let ended = listen(&mut line, &mut telling, stop).await?;
             drop(line);
             match ended {
@@ -76,7 +74,6 @@ impl Monitor {
                 opened = self.open_again(&telling) => opened?,
                 () = stop.cancelled() => return Ok(()),
             };
-            say(&telling, "back", &format!("{port}: back"), Value::Null)?;
         }
     }
 
@@ -87,7 +84,11 @@ impl Monitor {
                 Err(failure) if matches!(failure.status, Status::NoPort | Status::PortBusy | Status::ModemSilent) => {
                     tracing::debug!(%failure, "not back yet");
                 }
-                opened => return opened,
+                opened => {
+                    let line = opened?;
+                    say(telling, "back", &format!("{}: back", self.line.port.display()), Value::Null)?;
+                    return Ok(line);
+                }
             }
         }
     }
@@ -109,43 +110,10 @@ impl Monitor {
         let mut driver = Driver::open(&self.line, modem.clone()).map_err(failed)?;
         driver.lock().map_err(failed)?;
         driver.initialise().await.map_err(failed)?;
-        driver.unlock();
-        let (line, events) = driver.into_line();
-        for event in &events {
-            setup(telling, event)?;
-        }
-        Ok(line)
-    }
-}
-
-/// Tells what came up while the modem was set up.
-fn setup(telling: &Telling, event: &Event) -> Result<(), Failure> {
-    match event {
-        Event::Recognised(profile) => {
-            let text = format!("the modem is of the kind {} (profile {})", profile.name, profile.id);
-            say(telling, "recognised", &text, json!({ "profile": profile.id, "name": profile.name }))
-        }
-        Event::CommandRefused(command) => {
-            say(telling, "refused", &format!("it refuses AT{command}"), json!({ "command": command }))
-        }
-        Event::CallerIdOff => say(telling, "caller-id-off", "it cannot turn caller identification on", Value::Null),
-        Event::RateKept { found, .. } => {
-            say(telling, "rate", &format!("it keeps to {found} bit/s"), json!({ "rate": found }))
-        }
-        Event::Ready
-        | Event::Ring(_)
-        | Event::Caller(_)
-        | Event::CallWaiting(_)
-        | Event::CallListed(_)
-        | Event::CallsListed(_)
-        | Event::Identified(_)
-        | Event::Answered(_)
-        | Event::Connected(_)
-        | Event::Ended(_)
-        | Event::HungUp
-        | Event::Silent
-        | Event::Alive
-        | Event::Returned => Ok(()),
+        let profile = driver.profile();
+        let text = format!("{}: {} (profile {}), set up", self.line.port.display(), profile.name, profile.id);
+        say(telling, "ready", &text, json!({ "profile": profile.id, "name": profile.name }))?;
+        Ok(driver.into_line())
     }
 }
 
@@ -184,7 +152,9 @@ async fn listen(line: &mut Line, telling: &mut Telling, stop: &CancellationToken
             match read {
                 Ok(count) => {
                     let bytes = buffer.get(..count).unwrap_or_default();
-                    tracing::trace!(port = %port.display(), bytes = %bytes.escape_ascii(), "heard");
+                    if count > 0 {
+                        tracing::trace!(port = %port.display(), bytes = %bytes.escape_ascii(), "heard");
+                    }
                     narrator.handle_heard(bytes, Place::Byte(heard), clock::now());
                     heard += count as u64;
                 }

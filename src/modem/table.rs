@@ -22,6 +22,10 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
     pub(super) fn new(heads: [&str; COLUMNS]) -> Self {
         Self { lines: vec![Line::Row(heads.map(str::to_owned))] }
     }
+    /// Begins without any.
+    pub(super) fn plain() -> Self {
+        Self { lines: Vec::new() }
+    }
 
     pub(super) fn row(&mut self, cells: [String; COLUMNS]) {
         self.lines.push(Line::Row(cells));

@@ -16,6 +16,7 @@ use crate::exit::{Failure, Status};
 use crate::modem::explain;
 use crate::modem::list::Listing;
 use crate::modem::monitor::Monitor;
+use crate::modem::probe::Probe;
 
 /// Does one of them.
 ///
@@ -31,6 +32,10 @@ pub(super) async fn run(command: &ModemCommand, config: &Path, stop: &Cancellati
             print(text.trim_end())
         }
         ModemCommand::Explain { file, json, raw } => explain::run(file.as_deref(), *raw, *json, stop).await,
+        ModemCommand::Probe { port, no_reset, json } => {
+            let (line, modem) = modem(port, config)?;
+            print(Probe { line, modem, reset: !no_reset, json: *json }.run(stop).await?.trim_end())
+        }
         ModemCommand::Monitor { port, passive, json } => {
             let (line, settings) = modem(port, config)?;
             let modem = (!passive).then_some(settings);

@@ -73,6 +73,13 @@ impl Settings {
         }
     }
 
+    /// All that a modem of this kind is told when it is set up, in this order, without `AT`.
+    #[must_use]
+    pub fn commands(&self, profile: &Profile) -> Vec<String> {
+        let reset = std::iter::once(profile.setup.reset.clone());
+        reset.chain(self.plan(profile)).chain(self.caller_id(profile).iter().cloned()).collect()
+    }
+
     /// What the modem is told after its reset, caller identification apart.
     pub(super) fn plan(&self, profile: &Profile) -> VecDeque<String> {
         let setup = &profile.setup;

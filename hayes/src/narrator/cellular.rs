@@ -2,8 +2,9 @@
 //!
 //! Owns the reports of 3GPP TS 27.007 and 27.005 and the commonest of the makers' own, in words.
 
-/// In words what a cellular modem reports with this line; `None` if it is no such report.
-pub(super) fn report(line: &str) -> Option<String> {
+/// In words what a cellular modem reports with this line, unasked or asked for; `None` if it is no such report.
+#[must_use]
+pub fn report(line: &str) -> Option<String> {
     if let Some((_, meaning)) = WORDS.iter().find(|(word, _)| *word == line) {
         return Some((*meaning).to_owned());
     }

@@ -261,8 +261,9 @@ fn extended(name: &str, action: &Action) -> String {
     }
 }
 
-/// Registers of V.250 and Hayes.
-pub(crate) fn register_name(register: u8) -> &'static str {
+/// What a register of V.250 or Hayes is for.
+#[must_use]
+pub fn register_name(register: u8) -> &'static str {
     match register {
         0 => "rings before answering by itself, 0 is never",
         1 => "rings so far",
@@ -283,8 +284,9 @@ pub(crate) fn register_name(register: u8) -> &'static str {
     }
 }
 
-/// `0,1,1.0,2,8` and `(0,1,2)` (T.31, T.32, V.253).
-fn classes(line: &str) -> String {
+/// The classes that `AT+FCLASS=?` names, in words: `0,1,1.0,2,8`, `(0,1,2)` (T.31, T.32, V.253).
+#[must_use]
+pub fn classes(line: &str) -> String {
     let line = line.strip_prefix("+FCLASS:").unwrap_or(line);
     let words = line.split(',').map(|class| match class.trim().trim_matches(['(', ')', '"']) {
         "0" => "data".to_owned(),

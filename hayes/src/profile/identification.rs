@@ -123,18 +123,31 @@ impl Rule {
             return None;
         }
         let holds = |(command, text): (&String, &String)| {
-            let text = text.to_ascii_lowercase();
-            let whole = text.strip_prefix('=');
-            let same = |line: &str| whole.map_or_else(|| line.contains(&text), |whole| line == whole);
-            let said = |lines: &Vec<String>| lines.iter().any(|line| same(&line.to_ascii_lowercase()));
-            let found = match command.as_str() {
-                "*" => seen.answers.values().any(said),
-                command => seen.answers.get(command).is_some_and(said),
-            };
-            found.then_some(whole.unwrap_or(&text).len())
+            find(command, text, seen).map(|_| text.strip_prefix('=').unwrap_or(text).len())
         };
         self.0.iter().map(holds).sum()
     }
+
+    /// The answers that it matched: the commands, each with the line that told.
+    pub(super) fn matches(&self, seen: &Identification) -> Vec<(String, String)> {
+        let found = self.0.iter().filter_map(|(command, text)| find(command, text, seen));
+        found.map(|(command, line)| (command.to_owned(), line.to_owned())).collect()
+    }
+}
+
+/// The first line that has what one condition of a rule asks for, with the command that it answered.
+fn find<'a>(command: &str, text: &str, seen: &'a Identification) -> Option<(&'a str, &'a str)> {
+    let text = text.to_ascii_lowercase();
+    let whole = text.strip_prefix('=');
+    let same = |line: &&String| {
+        let line = line.to_ascii_lowercase();
+        whole.map_or_else(|| line.contains(&text), |whole| line == whole)
+    };
+    let mut answers: Vec<_> =
+        seen.answers.iter().filter(|(asked, _)| command == "*" || command == asked.as_str()).collect();
+    // What was asked first tells most.
+    answers.sort_by_key(|(asked, _)| Identification::COMMANDS.iter().position(|command| command == asked));
+    answers.into_iter().find_map(|(asked, lines)| Some((asked.as_str(), lines.iter().find(same)?.as_str())))
 }
 
 /// A USB device's vendor and product.
