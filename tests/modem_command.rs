@@ -227,6 +227,29 @@ async fn programs_are_told_in_json_an_object_a_line() {
 }
 
 #[tokio::test]
+async fn every_event_and_field_that_programs_meet_is_documented() {
+    let folder = Scratch::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/modem-command.md")).unwrap();
+    let mut all = String::new();
+    for entry in std::fs::read_dir(root.join("hayes/tests/transcripts")).unwrap() {
+        all.push_str(&std::fs::read_to_string(entry.unwrap().path()).unwrap());
+        all.push('\n');
+    }
+    std::fs::write(folder.path("all"), all).unwrap();
+    let told = explain(&folder, &["--json", "all"]).await;
+    let mut names = std::collections::BTreeSet::new();
+    for event in told.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+        names.insert(event["event"].as_str().unwrap().to_owned());
+        names.extend(event.as_object().unwrap().keys().cloned());
+    }
+    assert!(names.len() > 40, "{names:?}");
+    for name in names {
+        assert!(page.contains(&format!("`{name}`")), "{name} is not in docs/modem-command.md");
+    }
+}
+
+#[tokio::test]
 async fn standard_input_is_explained_as_it_comes() {
     let folder = Scratch::new();
     let mut running = Running::start(&folder, &["modem", "explain", "--json", "-"]);
@@ -238,6 +261,20 @@ async fn standard_input_is_explained_as_it_comes() {
     assert_eq!(running.event("caller").await["number"], "5551212");
     drop(stdin);
     assert_eq!(timeout(BOUND, running.child.wait()).await.unwrap().unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_reader_that_has_had_enough_is_no_failure() {
+    let folder = Scratch::new();
+    std::fs::write(folder.path("capture"), "\r\nRING\r\n".repeat(20_000)).unwrap();
+    let mut child = ringup(folder.root(), &["modem", "explain", "capture"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = timeout(BOUND, child.wait_with_output()).await.unwrap().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
 }
 
 #[tokio::test]

@@ -40,6 +40,9 @@ pub async fn run(file: Option<&Path>, raw: bool, json: bool, stop: &Cancellation
                     break;
                 }
                 explanation.take(&bytes)?;
+                if explanation.telling.is_closed() {
+                    return Ok(());
+                }
             }
             () = clock::sleep_until(deadline) => explanation.pause()?,
             () = stop.cancelled() => break,

@@ -164,6 +164,9 @@ async fn listen(line: &mut Line, telling: &mut Telling, stop: &CancellationToken
         }
         narrator.handle_timeout(clock::now());
         tell(&mut narrator, telling)?;
+        if telling.is_closed() {
+            break Ended::Stopped;
+        }
         let now = line.signals();
         for ((name, before), (_, state)) in named(&signals).into_iter().zip(named(&now)) {
             if let Some(state) = state.filter(|state| Some(*state) != before) {

@@ -1,5 +1,6 @@
 //! What a narrator tells, as lines for people and for programs.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -20,13 +21,15 @@ pub(super) struct Telling {
     json: bool,
     /// The hints given so far: each is given once.
     advised: HashSet<&'static str>,
+    /// Nobody reads any more.
+    closed: Cell<bool>,
     /// How wide the column before it all is: places, or the time of day.
     place_width: usize,
 }
 
 impl Telling {
     pub(super) fn new(json: bool, place_width: usize) -> Self {
-        Self { json, advised: HashSet::new(), place_width }
+        Self { json, advised: HashSet::new(), closed: Cell::new(false), place_width }
     }
 
     /// The time: of day for people, the whole date for programs.
@@ -37,6 +40,11 @@ impl Telling {
         } else {
             now.strftime("%H:%M:%S%.3f").to_string()
         }
+    }
+
+    /// Reports whether whoever read the output has had enough of it.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.get()
     }
 
     /// Writes the heads of the columns; programs need none.
@@ -99,8 +107,13 @@ impl Telling {
 
     fn write(&self, text: &str) -> io::Result<()> {
         let mut stdout = io::stdout();
-        stdout.write_all(text.as_bytes())?;
-        stdout.flush()
+        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.closed.set(true);
+                Ok(())
+            }
+            other => other,
+        }
     }
 }
 
