@@ -10,7 +10,7 @@ mod support;
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -22,6 +22,7 @@ use hayes::ports::Machine;
 use hayes::profile::Catalogue;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ringup::exit::Status;
 use ringup::modem::list::Listing;
 use serde_json::Value;
@@ -92,6 +93,19 @@ impl Drop for Board {
 
 fn open_tty(path: &Path) -> File {
     OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK).open(path).unwrap()
+}
+
+/// Reads from a line until it has said this.
+fn hear(line: &mut File, wanted: &str) {
+    let mut heard = Vec::new();
+    while !String::from_utf8_lossy(&heard).contains(wanted) {
+        let mut polled = [PollFd::new(line.as_fd(), PollFlags::POLLIN)];
+        let ready = poll(&mut polled, PollTimeout::try_from(BOUND).unwrap()).unwrap();
+        assert!(ready > 0, "no {wanted} in {BOUND:?}");
+        let mut byte = [0];
+        line.read_exact(&mut byte).unwrap();
+        heard.extend(byte);
+    }
 }
 
 /// A tty whose other end the test holds, under a stable name.
@@ -377,6 +391,24 @@ async fn emulated_modems_of_every_kind_are_probed_for_what_they_are() {
         }
         assert_eq!(found["registers"]["S0"], 0, "{kind}");
     }
+}
+
+#[tokio::test]
+async fn a_modem_that_is_stuck_in_a_call_is_found_all_the_same() {
+    let folder = Scratch::new();
+    let board = Board::with(&folder, &["conexant", "usr"]);
+    let mut called = open_tty(&board.folder.join("usr"));
+    called.write_all(b"ATS0=1\r").unwrap();
+    hear(&mut called, "OK");
+    // Whoever dialled keeps the line open, and has gone.
+    let mut caller = board.dial("conexant", "5550101");
+    hear(&mut caller, "CONNECT");
+    let Said { code, stdout, stderr } =
+        run(folder.root(), &["modem", "probe", "--json", &board.line("conexant")]).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stderr.contains("looking for it by +++"), "{stderr}");
+    let found: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((&found["profile"], &found["searched"]), (&"conexant".into(), &true.into()));
 }
 
 #[tokio::test]
