@@ -176,6 +176,7 @@ fn as_json(port: &Port, manager: ModemManager) -> Value {
         Claim::Ignored => "ignored",
         Claim::OnBoard => "on-board",
         Claim::ByHand => "by-hand",
+        Claim::Unnoticed => "unnoticed",
         Claim::Taken => "taken",
     };
     let state = match manager {

@@ -28,6 +28,8 @@ pub enum Claim {
     OnBoard,
     /// It is a serial adapter, which it tries only when told to scan by hand (`ID_MM_TTY_MANUAL_SCAN_ONLY`).
     ByHand,
+    /// No rule of udev has made it a candidate (`ID_MM_CANDIDATE`), which ModemManager's own rules do with every tty.
+    Unnoticed,
     /// It sends AT commands to it as soon as it is plugged in, for 10 to 20 s, and keeps a modem for itself.
     Taken,
 }
@@ -50,25 +52,32 @@ pub(super) fn modem_manager(root: &Path) -> ModemManager {
 }
 
 /// What udev's database has of a port and of its USB device.
-#[derive(Debug, Default)]
-pub(super) struct Properties(BTreeMap<String, String>);
+#[derive(Debug)]
+pub(super) struct Properties {
+    values: BTreeMap<String, String>,
+    /// The database has an entry for the port.
+    noted: bool,
+}
 
 impl Properties {
     pub(super) fn of(root: &Path, class: &Path, device: Option<&Path>) -> Self {
-        let mut properties = BTreeMap::new();
+        let mut values = BTreeMap::new();
+        let mut noted = false;
         for folder in device.into_iter().chain([class]) {
             // The database's files are named by the numbers of the device.
             let Some(numbers) = text(&folder.join("dev")) else { continue };
             let file = root.join("run/udev/data").join(format!("c{numbers}"));
-            let content = fs::read_to_string(file).unwrap_or_default();
+            let content = fs::read_to_string(file);
+            noted |= folder == class && content.is_ok();
+            let content = content.unwrap_or_default();
             let lines = content.lines().filter_map(|line| line.strip_prefix("E:")?.split_once('='));
-            properties.extend(lines.map(|(name, value)| (name.to_owned(), value.to_owned())));
+            values.extend(lines.map(|(name, value)| (name.to_owned(), value.to_owned())));
         }
-        Self(properties)
+        Self { values, noted }
     }
 
     fn is_set(&self, name: &str) -> bool {
-        self.0.get(name).is_some_and(|value| value == "1")
+        self.values.get(name).is_some_and(|value| value == "1")
     }
 
     pub(super) fn claim(&self, usb: bool) -> Claim {
@@ -76,6 +85,8 @@ impl Properties {
             Claim::Ignored
         } else if self.is_set("ID_MM_TTY_MANUAL_SCAN_ONLY") {
             Claim::ByHand
+        } else if self.noted && !self.is_set("ID_MM_CANDIDATE") {
+            Claim::Unnoticed
         } else if usb || self.is_set("ID_MM_DEVICE_PROCESS") {
             Claim::Taken
         } else {

@@ -163,6 +163,10 @@ fn a_rule_on_the_device_keeps_modem_manager_away() {
         assert_eq!(tree.ports()[0].claim, Claim::Ignored, "{file}");
         fs::remove_file(tree.0.join(file)).unwrap();
     }
+    for (properties, claim) in [("E:ID_MM_CANDIDATE=1\n", Claim::Taken), ("E:ID_BUS=usb\n", Claim::Unnoticed)] {
+        tree.write("run/udev/data/c166:0", properties);
+        assert_eq!(tree.ports()[0].claim, claim, "{properties}");
+    }
 }
 
 #[test]
