@@ -59,8 +59,12 @@ fn fresh_directory(test: &str) -> PathBuf {
 
 impl Office {
     fn open(test: &str) -> Self {
+        Self::of(plan(), test)
+    }
+
+    fn of(plan: Plan, test: &str) -> Self {
         let directory = fresh_directory(test);
-        let switchboard = Switchboard::open(plan(), &directory).unwrap();
+        let switchboard = Switchboard::open(plan, &directory).unwrap();
         let (shutdown, stop) = oneshot::channel();
         let (report, events) = mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -130,6 +134,26 @@ impl Terminal {
 
     fn types(&mut self, text: &str) {
         self.file.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Writes until flow control has stopped it for good, and answers how much was taken.
+    fn types_until_stopped(&mut self, bytes: &[u8]) -> usize {
+        let flags = OFlag::O_RDWR | OFlag::O_NONBLOCK;
+        nix::fcntl::fcntl(&self.file, nix::fcntl::FcntlArg::F_SETFL(flags)).unwrap();
+        let mut written = 0;
+        while written < bytes.len() {
+            match self.file.write(&bytes[written..]) {
+                Ok(taken) => written += taken,
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                    let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLOUT)];
+                    if poll(&mut fds, 500_u16).unwrap() == 0 {
+                        break;
+                    }
+                }
+            }
+        }
+        written
     }
 
     /// Reads until `wanted` has come, and forgets everything up to its end.
@@ -285,6 +309,25 @@ fn bulk_data_crosses_whole_in_both_directions() {
     bob.types(&text[8000..]);
     bob.expect(&text[..8000]);
     alice.expect(&text[8000..]);
+}
+
+#[test]
+fn a_terminal_that_reads_late_on_a_fast_line_loses_nothing() {
+    let mut fast = plan();
+    fast.lines.iter_mut().for_each(|line| line.rate = 10_000_000);
+    let office = Office::of(fast, "late-reader");
+    let (mut alice, mut bob) = (office.terminal("alice"), office.terminal("bob"));
+    bob.types("ATS0=1\r");
+    bob.expect("\r\nOK\r\n");
+    alice.types("ATDT200\r");
+    alice.expect("\r\nCONNECT 10000000\r\n");
+    bob.expect("\r\nCONNECT 10000000\r\n");
+    let text: String = (0..100_000).map(|n| format!("{n:07}\n")).collect();
+    let written = alice.types_until_stopped(text.as_bytes());
+    assert!(written < text.len(), "nobody has stopped the writer");
+    for block in text.as_bytes()[..written].chunks(4_000) {
+        bob.expect(std::str::from_utf8(block).unwrap());
+    }
 }
 
 #[test]

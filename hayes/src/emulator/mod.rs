@@ -16,7 +16,7 @@ mod call;
 mod caller;
 mod circuit;
 mod escape;
-mod packet_mode;
+mod ioctls;
 mod readiness;
 mod tty;
 mod typing;

@@ -22,7 +22,7 @@ use nix::sys::termios::{
 };
 use nix::unistd::read;
 
-use super::packet_mode;
+use super::ioctls;
 
 /// A pty in packet mode and its symlink, which goes with it.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Tty {
         unlockpt(&master)?;
         let slave = PathBuf::from(ptsname_r(&master)?);
         let master = OwnedFd::from(master);
-        packet_mode::switch_on(&master)?;
+        ioctls::switch_on_packet_mode(&master)?;
         let mut settings = tcgetattr(&master)?;
         cfmakeraw(&mut settings);
         settings.control_flags |= ControlFlags::CREAD | ControlFlags::HUPCL | ControlFlags::CLOCAL;
@@ -86,15 +86,14 @@ impl Tty {
         Ok(fd.revents().unwrap_or(PollFlags::empty()))
     }
 
-    /// Reads DTR from the slave's speed, and makes sure that the next change will be seen.
-    pub(super) fn read_dtr(&self) -> io::Result<bool> {
+    /// Reads the slave's speed in bit/s, 0 for B0, and makes sure that the next change will be seen.
+    pub(super) fn read_rate(&self) -> io::Result<u32> {
+        let rate = ioctls::rate(&self.master)?;
         let settings = tcgetattr(&self.master)?;
-        // Not cfgetospeed: it knows only named speeds, and clients may set any.
-        let dtr = settings.control_flags.intersects(ControlFlags::CBAUD);
         if !settings.local_flags.contains(LocalFlags::EXTPROC) {
             set_with_extproc(&self.master, settings)?;
         }
-        Ok(dtr)
+        Ok(rate)
     }
 
     /// Throws away what the last client left unread, as a serial port does on close.
