@@ -8,3 +8,4 @@ pub mod explain;
 pub mod framing;
 pub mod modem;
 pub mod reply;
+pub mod trunk;

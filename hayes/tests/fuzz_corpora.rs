@@ -23,6 +23,8 @@ mod framing;
 mod modem;
 #[path = "../../fuzz/src/reply.rs"]
 mod reply;
+#[path = "../../fuzz/src/trunk.rs"]
+mod trunk;
 
 fn replay(target: &str, run: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
@@ -63,4 +65,9 @@ fn modem_corpus_holds() {
 #[test]
 fn reply_corpus_holds() {
     replay("reply", reply::run);
+}
+
+#[test]
+fn trunk_corpus_holds() {
+    replay("trunk", trunk::run);
 }

@@ -10,6 +10,7 @@ pub mod plan;
 pub mod registers;
 pub mod scenario;
 pub mod switchboard;
+pub mod trunk;
 
 mod agenda;
 mod call;
