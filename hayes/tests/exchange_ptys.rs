@@ -8,176 +8,21 @@
     reason = "helpers of tests fail by panicking"
 )]
 
+mod office;
+
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::thread::JoinHandle;
-use std::time::Duration;
 
 use hayes::emulator::calllog::CallEventKind;
-use hayes::emulator::plan::{Cadence, Dialling, LinePlan, Plan, PlanError};
-use hayes::emulator::switchboard::{Switchboard, SwitchboardError};
-use nix::fcntl::OFlag;
+use hayes::emulator::plan::{Plan, PlanError};
+use hayes::emulator::switchboard::{Switchboard, SwitchboardError, TrunkAddresses};
 use nix::poll::{PollFd, PollFlags, poll};
-use nix::sys::termios::{BaudRate, LocalFlags, SetArg, cfmakeraw, cfsetspeed, tcgetattr, tcsetattr};
-use tokio::sync::oneshot;
+use nix::sys::termios::BaudRate;
 
-/// Longer than anything here takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A switchboard with alice (100) and bob (200) on a thread of its own.
-struct Office {
-    directory: PathBuf,
-    shutdown: Option<oneshot::Sender<()>>,
-    events: mpsc::Receiver<CallEventKind>,
-    thread: Option<JoinHandle<()>>,
-}
-
-fn plan() -> Plan {
-    let line =
-        |name: &str, number: &str| LinePlan { name: name.to_owned(), number: number.to_owned(), ..LinePlan::default() };
-    let millis = Duration::from_millis;
-    Plan {
-        lines: vec![line("alice", "100"), line("bob", "200")],
-        cadence: Cadence(vec![(millis(200), millis(800))]),
-        caller_id_after: millis(200),
-        dialling: Dialling { digit: Some(millis(10)), post_dial: millis(100), interdigit: millis(200) },
-        training: millis(300),
-        disconnect_notice: millis(100),
-        ..Plan::default()
-    }
-}
-
-fn fresh_directory(test: &str) -> PathBuf {
-    let directory = std::env::temp_dir().join(format!("hayes-{}-{test}", std::process::id()));
-    fs::create_dir_all(&directory).unwrap();
-    directory
-}
-
-impl Office {
-    fn open(test: &str) -> Self {
-        Self::of(plan(), test)
-    }
-
-    fn of(plan: Plan, test: &str) -> Self {
-        let directory = fresh_directory(test);
-        let switchboard = Switchboard::open(plan, &directory).unwrap();
-        let (shutdown, stop) = oneshot::channel();
-        let (report, events) = mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(switchboard.run(
-                async {
-                    stop.await.ok();
-                },
-                |event| {
-                    report.send(event.kind.clone()).ok();
-                },
-            ));
-        });
-        Self { directory, shutdown: Some(shutdown), events, thread: Some(thread) }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.join(name)
-    }
-
-    /// Opens a line as a program does: raw, at a speed.
-    fn terminal(&self, name: &str) -> Terminal {
-        let terminal = Terminal::open(&self.path(name));
-        terminal.set_speed(BaudRate::B115200);
-        terminal
-    }
-
-    fn wait_for(&self, wanted: &str) -> CallEventKind {
-        loop {
-            let event = self.events.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no {wanted} in time"));
-            if event.name() == wanted {
-                return event;
-            }
-        }
-    }
-}
-
-impl Drop for Office {
-    fn drop(&mut self) {
-        drop(self.shutdown.take());
-        if let Some(thread) = self.thread.take() {
-            thread.join().ok();
-        }
-        fs::remove_dir_all(&self.directory).ok();
-    }
-}
-
-struct Terminal {
-    file: File,
-    seen: Vec<u8>,
-}
-
-impl Terminal {
-    fn open(path: &Path) -> Self {
-        let file = nix::fcntl::open(path, OFlag::O_RDWR | OFlag::O_NOCTTY, nix::sys::stat::Mode::empty()).unwrap();
-        Self { file: File::from(file), seen: Vec::new() }
-    }
-
-    fn set_speed(&self, speed: BaudRate) {
-        let mut settings = tcgetattr(&self.file).unwrap();
-        cfmakeraw(&mut settings);
-        // As minicom and pppd do, who start from nothing.
-        settings.local_flags = LocalFlags::empty();
-        cfsetspeed(&mut settings, speed).unwrap();
-        tcsetattr(&self.file, SetArg::TCSANOW, &settings).unwrap();
-    }
-
-    fn types(&mut self, text: &str) {
-        self.file.write_all(text.as_bytes()).unwrap();
-    }
-
-    /// Writes until flow control has stopped it for good, and answers how much was taken.
-    fn types_until_stopped(&mut self, bytes: &[u8]) -> usize {
-        let flags = OFlag::O_RDWR | OFlag::O_NONBLOCK;
-        nix::fcntl::fcntl(&self.file, nix::fcntl::FcntlArg::F_SETFL(flags)).unwrap();
-        let mut written = 0;
-        while written < bytes.len() {
-            match self.file.write(&bytes[written..]) {
-                Ok(taken) => written += taken,
-                Err(error) => {
-                    assert_eq!(error.kind(), ErrorKind::WouldBlock);
-                    let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLOUT)];
-                    if poll(&mut fds, 500_u16).unwrap() == 0 {
-                        break;
-                    }
-                }
-            }
-        }
-        written
-    }
-
-    /// Reads until `wanted` has come, and forgets everything up to its end.
-    fn expect(&mut self, wanted: &str) {
-        let end = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            let found = self.seen.windows(wanted.len()).position(|part| part == wanted.as_bytes());
-            if let Some(at) = found {
-                self.seen.drain(..at + wanted.len());
-                return;
-            }
-            let left = end.saturating_duration_since(tokio::time::Instant::now());
-            assert!(!left.is_zero(), "waited for {wanted:?}, saw {:?}", String::from_utf8_lossy(&self.seen));
-            let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLIN)];
-            poll(&mut fds, u16::try_from(left.as_millis()).unwrap()).unwrap();
-            if fds[0].any() == Some(true) {
-                let mut buffer = [0; 4096];
-                let taken = self.file.read(&mut buffer).unwrap();
-                assert_ne!(taken, 0, "end of file while waiting for {wanted:?}");
-                self.seen.extend(&buffer[..taken]);
-            }
-        }
-    }
-}
+use self::office::{Office, Terminal, fresh_directory, plan};
 
 /// Alice and Bob in a call.
 fn connected(office: &Office) -> (Terminal, Terminal) {
@@ -315,7 +160,7 @@ fn bulk_data_crosses_whole_in_both_directions() {
 fn a_terminal_that_reads_late_on_a_fast_line_loses_nothing() {
     let mut fast = plan();
     fast.lines.iter_mut().for_each(|line| line.rate = 10_000_000);
-    let office = Office::of(fast, "late-reader");
+    let office = Office::of(fast, &TrunkAddresses::default(), "late-reader");
     let (mut alice, mut bob) = (office.terminal("alice"), office.terminal("bob"));
     bob.types("ATS0=1\r");
     bob.expect("\r\nOK\r\n");

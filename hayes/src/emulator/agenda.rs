@@ -26,6 +26,11 @@ impl<K: Ord + Copy> Agenda<K> {
         }
     }
 
+    /// When the deadline of `key` is.
+    pub(super) fn of(&self, key: K) -> Option<Instant> {
+        self.by_key.get(&key).copied()
+    }
+
     /// Takes out the earliest key whose deadline has come.
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<K> {
         let entry = self.by_time.first_entry()?;

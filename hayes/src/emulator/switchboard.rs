@@ -8,25 +8,28 @@
 //! nothing is asked of the others. With all lines idle nothing wakes this task.
 
 mod annunciator;
+mod connection;
 mod desk;
 mod opens;
+mod shift;
+mod trunks;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant, SystemTime};
 
 use self::annunciator::Annunciator;
-use self::desk::{Desk, Input};
-use self::opens::{Doorkeeper, Watches};
-use super::agenda::Agenda;
+use self::desk::Desk;
+use self::opens::Watches;
+use self::shift::Shift;
+pub use self::trunks::TrunkAddresses;
+use self::trunks::{ConnectionId, Route, Trunks};
 use super::calllog::CallEvent;
-use super::exchange::outside::OutsideAct;
-use super::exchange::{Exchange, Output};
-use super::plan::{Plan, PlanError};
+use super::exchange::Exchange;
+use super::plan::{Plan, PlanError, TrunkPlan};
 use super::tty::Tty;
 
 /// An exchange on ptys, ready to [`run`](Self::run). Dropping it removes its symlinks.
@@ -35,7 +38,21 @@ pub struct Switchboard {
     exchange: Exchange,
     desks: Vec<Desk>,
     watches: Watches,
-    annunciator: Annunciator<usize>,
+    annunciator: Annunciator<Party>,
+    trunks: Vec<TrunkPlan>,
+    door: Option<TcpListener>,
+    routes: BTreeMap<String, Route>,
+}
+
+/// Who may have done something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Party {
+    /// The terminal at the desk of this index.
+    Desk(usize),
+    /// Somebody who wants to come in by a trunk.
+    Door,
+    /// A call's connection.
+    Connection(ConnectionId),
 }
 
 /// Why a switchboard could not be opened.
@@ -55,6 +72,18 @@ pub enum SwitchboardError {
         #[source]
         source: io::Error,
     },
+    /// Other exchanges cannot call in.
+    #[error("cannot listen for trunks at {address}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The addresses are for other trunks than the plan's.
+    #[error("the plan has no trunk {0:?}")]
+    UnknownTrunk(String),
     /// The kernel does not tell when terminals are opened.
     #[error("terminals cannot be watched for being opened")]
     Watch(#[source] io::Error),
@@ -67,6 +96,7 @@ impl Switchboard {
     ///
     /// The plan is not usable, or the system refuses a pty, a symlink or a watch.
     pub fn open(plan: Plan, directory: &Path) -> Result<Self, SwitchboardError> {
+        let trunks = plan.trunks.clone();
         let exchange = Exchange::new(plan)?;
         let mut watches = Watches::new().map_err(SwitchboardError::Watch)?;
         let annunciator = Annunciator::new();
@@ -77,9 +107,36 @@ impl Switchboard {
                 |source| SwitchboardError::Terminal { line: name.to_owned(), path: path.clone(), source };
             let tty = Tty::open(path.clone()).map_err(terminal_error)?;
             watches.add(tty.slave(), index).map_err(SwitchboardError::Watch)?;
-            desks.push(Desk::new(line, name.to_owned(), tty, annunciator.waker(index)));
+            desks.push(Desk::new(line, name.to_owned(), tty, annunciator.waker(Party::Desk(index))));
         }
-        Ok(Self { exchange, desks, watches, annunciator })
+        Ok(Self { exchange, desks, watches, annunciator, trunks, door: None, routes: BTreeMap::new() })
+    }
+
+    /// Says where the trunks lead, and listens for other exchanges if that is wanted; needs no runtime yet. A trunk
+    /// that leads nowhere is busy.
+    ///
+    /// # Errors
+    ///
+    /// The address is in use or not this machine's, or the plan does not know a trunk.
+    pub fn with_trunks(mut self, addresses: &TrunkAddresses) -> Result<Self, SwitchboardError> {
+        if let Some(unknown) = addresses.routes.keys().find(|name| self.trunks.iter().all(|trunk| trunk.name != **name))
+        {
+            return Err(SwitchboardError::UnknownTrunk(unknown.clone()));
+        }
+        self.routes = trunks::routes(&self.trunks, &addresses.routes);
+        if let Some(address) = addresses.listen {
+            let listen_error = |source| SwitchboardError::Listen { address, source };
+            let door = TcpListener::bind(address).map_err(listen_error)?;
+            door.set_nonblocking(true).map_err(listen_error)?;
+            self.door = Some(door);
+        }
+        Ok(self)
+    }
+
+    /// Where other exchanges may call in.
+    #[must_use]
+    pub fn trunk_address(&self) -> Option<SocketAddr> {
+        self.door.as_ref().and_then(|door| door.local_addr().ok())
     }
 
     /// Every line's name and its slave, `/dev/pts/7`.
@@ -93,15 +150,16 @@ impl Switchboard {
     ///
     /// Dropping the future closes all lines and loses nothing but the calls in progress.
     pub async fn run(self, shutdown: impl Future<Output = ()>, on_event: impl FnMut(&CallEvent)) {
-        let Self { exchange, desks, watches, annunciator } = self;
+        let Self { exchange, desks, watches, annunciator, door, routes, trunks: _ } = self;
         let doorkeeper = match watches.register() {
             Ok(doorkeeper) => doorkeeper,
             Err(error) => return tracing::error!(%error, "terminals cannot be watched for being opened"),
         };
-        let inputs = (0..desks.len()).map(|desk| (desk, Input::Opened)).collect();
-        let (stalled, closing) = (BTreeSet::new(), Agenda::new());
-        let mut shift =
-            Shift { exchange, desks, doorkeeper, annunciator, stirred: Vec::new(), inputs, stalled, closing, on_event };
+        let trunks = match Trunks::new(door, routes, annunciator.clone()) {
+            Ok(trunks) => trunks,
+            Err(error) => return tracing::error!(%error, "other exchanges cannot be waited for"),
+        };
+        let mut shift = Shift::new(exchange, desks, doorkeeper, trunks, annunciator, on_event);
         let mut shutdown = pin!(shutdown);
         let mut timer = pin!(tokio::time::sleep_until(tokio::time::Instant::now()));
         loop {
@@ -119,100 +177,4 @@ impl Switchboard {
             }
         }
     }
-}
-
-/// The exchange at work.
-struct Shift<F> {
-    exchange: Exchange,
-    desks: Vec<Desk>,
-    doorkeeper: Doorkeeper,
-    annunciator: Annunciator<usize>,
-    /// Desks to look at.
-    stirred: Vec<usize>,
-    /// What they were seen to have done.
-    inputs: Vec<(usize, Input)>,
-    /// Desks whose terminal waits for room on the line.
-    stalled: BTreeSet<usize>,
-    /// Until when closed terminals may still be read.
-    closing: Agenda<usize>,
-    on_event: F,
-}
-
-impl<F: FnMut(&CallEvent)> Shift<F> {
-    /// Has the exchange take in all that happened, and carries out what it wants.
-    fn act(&mut self, now: Instant) {
-        self.exchange.handle_wall_clock(since_1970(), now);
-        self.exchange.handle_timeout(now);
-        while let Some(index) = self.closing.pop_due(now) {
-            self.inputs.push((index, Input::Closed));
-        }
-        for (index, input) in self.inputs.drain(..) {
-            if let Some(desk) = self.desks.get_mut(index) {
-                desk.handle(input, &mut self.exchange, now);
-                // Whoever did something may have done more.
-                self.annunciator.note(index);
-                self.closing.set(index, desk.closing().map(|at| (at, "the last bytes of a closed terminal")));
-            }
-        }
-        self.deliver(now);
-        for index in &self.stalled {
-            if self.desks.get(*index).is_some_and(|desk| self.exchange.room(desk.line()) > 0) {
-                self.annunciator.note(*index);
-            }
-        }
-    }
-
-    /// Carries out what the exchange wants.
-    fn deliver(&mut self, now: Instant) {
-        while let Some(output) = self.exchange.poll_output() {
-            match output {
-                Output::Send { line, bytes } => {
-                    if let Some(desk) = self.desks.get_mut(line.0) {
-                        desk.send(&bytes, &mut self.exchange, now);
-                    }
-                }
-                // This shell has no trunks.
-                Output::Outside { id, .. } => self.exchange.handle_outside(id, OutsideAct::Unknown, now),
-                Output::Report(event) => {
-                    tracing::debug!(%event, "call");
-                    (self.on_event)(&event);
-                }
-            }
-        }
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        let exchange = self.exchange.deadline().map(|(at, _reason)| at);
-        let closing = self.closing.first().map(|(at, _reason)| at);
-        exchange.into_iter().chain(closing).min()
-    }
-
-    /// Waits until any terminal did something. Only those that stirred are looked at.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.annunciator.take(cx, &mut self.stirred);
-        let mut seen = Vec::new();
-        for index in self.stirred.drain(..) {
-            let Some(desk) = self.desks.get_mut(index) else { continue };
-            let (written, read) = desk.poll(self.exchange.room(desk.line()));
-            seen.extend([written, read].into_iter().filter_map(|poll| match poll {
-                Poll::Ready(input) => Some((index, input)),
-                Poll::Pending => None,
-            }));
-            if desk.is_stalled() {
-                self.stalled.insert(index);
-            } else {
-                self.stalled.remove(&index);
-            }
-        }
-        // Looked at after the terminals were read, and handled before: what was read may be a new client's first
-        // command, and must not reach a modem that still serves the one before.
-        self.doorkeeper.poll(&mut self.desks, cx, &mut self.inputs);
-        self.inputs.append(&mut seen);
-        if self.inputs.is_empty() { Poll::Pending } else { Poll::Ready(()) }
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the one place where this shell reads the wall clock")]
-fn since_1970() -> Duration {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }

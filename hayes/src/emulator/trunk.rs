@@ -18,8 +18,9 @@ pub mod telnet;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use self::signal::{LONGEST_LINE, Malformed, Request, Signal};
+use self::signal::{HIGHEST_RATE, LONGEST_LINE, Malformed, Request, Signal};
 use self::telnet::Telnet;
+use super::dce::Role;
 
 /// One end of one call.
 #[derive(Clone, Debug)]
@@ -52,6 +53,8 @@ pub enum TrunkOutput {
 
 #[derive(Clone, Debug)]
 enum Side {
+    /// Is connected with a program that knows nothing of exchanges.
+    Plain,
     /// Calls; this is what it will ask for once it is greeted.
     Calling(Option<Request>),
     /// Is called by whom it does not know yet, after so many lines that made no sense.
@@ -76,6 +79,23 @@ impl Trunk {
     #[must_use]
     pub fn calling(request: Request, now: Instant) -> Self {
         Self::new(Side::Calling(Some(request)), now + GREETING_TIME, "greeting of the called exchange")
+    }
+
+    /// A new connection to a telnet program, which is data from the start: it counts as a modem that answers.
+    #[must_use]
+    pub fn plain() -> Self {
+        let answered = Signal::Answered { role: Role::Answer, rate: HIGHEST_RATE };
+        let outputs = VecDeque::from([TrunkOutput::Signal(answered)]);
+        Self {
+            side: Side::Plain,
+            telnet: Telnet::new(),
+            line: Vec::new(),
+            sends_data: true,
+            receives_data: true,
+            until: None,
+            over: false,
+            outputs,
+        }
     }
 
     /// The called end of a new connection; greets.
@@ -211,6 +231,9 @@ impl Trunk {
     fn take_line(&mut self, line: &[u8]) {
         if let Side::Calling(request @ Some(_)) = &mut self.side {
             let greeted = line.starts_with(GREETING_START);
+            if matches!(Signal::parse(line), Ok(Signal::Busy)) {
+                return self.give_up(Signal::Busy);
+            }
             match request.take().filter(|_| greeted) {
                 Some(request) => {
                     self.until = None;
@@ -233,7 +256,7 @@ impl Trunk {
                 self.side = Side::Called { by_exchange: request.from_exchange };
                 self.outputs.push_back(TrunkOutput::Signal(Signal::Call(request)));
             }
-            (Side::Greeting { .. } | Side::Called { .. } | Side::Calling(_), Signal::HangUp) => {
+            (Side::Greeting { .. } | Side::Called { .. } | Side::Calling(_) | Side::Plain, Signal::HangUp) => {
                 self.give_up(Signal::HangUp);
             }
             (Side::Calling(_), signal @ (Signal::Ringing | Signal::Answered { .. })) => {
@@ -250,7 +273,7 @@ impl Trunk {
             // A person talks while it waits.
             (Side::Called { by_exchange: false }, _) => {}
             (Side::Greeting { .. }, _) => self.object(Malformed::UnknownWord),
-            (Side::Calling(_) | Side::Called { by_exchange: true }, _) => self.give_up(Signal::HangUp),
+            (Side::Calling(_) | Side::Called { by_exchange: true } | Side::Plain, _) => self.give_up(Signal::HangUp),
         }
     }
 
@@ -267,7 +290,9 @@ impl Trunk {
                 self.send_line(&Signal::Error(malformed.to_string()).to_string());
             }
             Side::Called { by_exchange: false } => {}
-            Side::Greeting { .. } | Side::Called { .. } | Side::Calling(_) => self.give_up(Signal::HangUp),
+            Side::Greeting { .. } | Side::Called { .. } | Side::Calling(_) | Side::Plain => {
+                self.give_up(Signal::HangUp);
+            }
         }
     }
 

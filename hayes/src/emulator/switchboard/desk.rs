@@ -246,10 +246,13 @@ impl Desk {
     }
 
     /// Sees what the terminal did, and is woken when it does more; `room` is what its line takes of it.
-    pub(super) fn poll(&mut self, room: usize) -> (Poll<Input>, Poll<Input>) {
+    pub(super) fn poll(&mut self, room: usize) -> [Option<Input>; 2] {
         let waker = self.waker.clone();
         let mut cx = Context::from_waker(&waker);
-        (self.poll_write(&mut cx), self.poll_read(room, &mut cx))
+        [self.poll_write(&mut cx), self.poll_read(room, &mut cx)].map(|poll| match poll {
+            Poll::Ready(input) => Some(input),
+            Poll::Pending => None,
+        })
     }
 
     /// Ready when what was pending has been taken.

@@ -84,7 +84,7 @@ const LONGEST_NUMBER: usize = 64;
 /// The longest name in caller identification (MDMF, parameter 7).
 const LONGEST_NAME: usize = 15;
 const LOWEST_RATE: u32 = 75;
-const HIGHEST_RATE: u32 = 10_000_000;
+pub(super) const HIGHEST_RATE: u32 = 10_000_000;
 
 impl Signal {
     /// Reads a line, without its end.

@@ -157,6 +157,27 @@ fn nobody_is_borne_with_for_ever() {
 }
 
 #[test]
+fn an_exchange_without_room_for_the_call_is_busy() {
+    let mut trunk = Trunk::calling(request(), an_instant());
+    trunk.handle_bytes(b"busy\r\n", an_instant());
+    assert_eq!(sent(&mut trunk), "<Signal(Busy)><Finish>");
+}
+
+#[test]
+fn a_telnet_program_answers_at_once_and_has_its_options_answered() {
+    let mut trunk = Trunk::plain();
+    assert_eq!(sent(&mut trunk), "<Signal(Answered { role: Answer, rate: 10000000 })>");
+    trunk.handle_bytes(b"\xff\xfb\x01\xff\xfd\x18login: ", an_instant());
+    assert_eq!(trunk.poll_output(), Some(TrunkOutput::Send(b"\xff\xfd\x01\xff\xfc\x18".to_vec())));
+    assert_eq!(trunk.poll_output(), Some(TrunkOutput::Data(b"login: ".to_vec())));
+    trunk.handle_signal(&Signal::Connected { rate: 33_600 });
+    trunk.handle_data(b"guest\r");
+    trunk.handle_data(b"\x03");
+    trunk.handle_signal(&Signal::HangUp);
+    assert_eq!(sent(&mut trunk), "guest\r\0\u{3}<Finish>");
+}
+
+#[test]
 fn no_number_is_told_to_what_is_no_exchange() {
     let mut trunk = Trunk::calling(request(), an_instant());
     trunk.handle_bytes(b"220 mail.example.org ESMTP\r\n", an_instant());
