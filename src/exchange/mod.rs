@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use hayes::emulator::calllog::CallEvent;
 use hayes::emulator::plan::{LinePlan, Plan};
-use hayes::emulator::switchboard::Switchboard;
+use hayes::emulator::switchboard::{Switchboard, SwitchboardError, TrunkAddresses};
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::{Failure, Status};
@@ -57,7 +57,22 @@ pub async fn run(settings: Settings, json: bool, shutdown: &CancellationToken) -
     };
     std::fs::create_dir_all(&settings.directory).map_err(|error| unusable(&error))?;
     let mut log = settings.log.as_deref().map(Log::open).transpose()?;
-    let board = Switchboard::open(settings.plan.clone(), &settings.directory).map_err(|error| unusable(&error))?;
+    let routes = settings.trunks.iter().map(|trunk| (trunk.name.clone(), trunk.to.clone())).collect();
+    let trunks = TrunkAddresses { listen: settings.trunk_listen, routes };
+    let board =
+        Switchboard::open(settings.plan.clone(), &settings.directory).and_then(|board| board.with_trunks(&trunks));
+    let board = board.map_err(|error| match &error {
+        SwitchboardError::Listen { address, .. } => Failure::caused(Status::Internal, &error)
+            .hint(format!("exchange.trunk-listen must be a free address of this machine: {address}")),
+        SwitchboardError::Plan(_)
+        | SwitchboardError::Terminal { .. }
+        | SwitchboardError::UnknownTrunk(_)
+        | SwitchboardError::Watch(_) => unusable(&error),
+    })?;
+    if let Some(address) = board.trunk_address() {
+        let line = serde_json::json!({ "event": "trunk-listen", "address": address.to_string() });
+        say(&if json { line.to_string() } else { format!("trunk calls come in at {address}") });
+    }
     for (name, tty) in board.paths() {
         let place = settings.directory.join(name);
         if let Some(line) = settings.plan.lines.iter().find(|line| line.name == name) {

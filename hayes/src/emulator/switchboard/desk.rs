@@ -216,6 +216,9 @@ impl Desk {
     /// Speed B0 drops DTR (termios(3)).
     fn set_rate(&mut self, rate: u32, exchange: &mut Exchange, now: Instant) {
         let before = std::mem::replace(&mut self.rate, rate);
+        if rate != 0 && before != rate {
+            exchange.handle_rate(self.line, rate, now);
+        }
         if (before == 0) != (rate == 0) {
             exchange.handle_dtr(self.line, rate != 0, now);
         }
