@@ -175,6 +175,8 @@ impl Switchboard {
                 () = poll_fn(|cx| shift.poll(cx)) => {}
                 () = &mut timer, if deadline.is_some() => {}
             }
+            // Busy lines always have more to say; without this the runtime would not see who else stirs.
+            tokio::task::yield_now().await;
         }
     }
 }
