@@ -4,8 +4,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use hayes::emulator::switchboard::Switchboard;
+use tokio::sync::oneshot;
 
 use super::office::{directory, plan};
+use super::work::wait;
 
 /// How long wake-ups are counted.
 pub(crate) const WATCHED: Duration = Duration::from_secs(3);
@@ -25,32 +27,40 @@ pub(crate) fn measure(lines: usize) -> Idle {
     Idle { kilobytes: kilobytes.parse().unwrap(), wakes: wakes.parse().unwrap() }
 }
 
-/// Measures this process.
+/// Measures this process: its exchange has the first thread to itself, another one looks at the clock.
 pub(crate) fn measure_here(lines: usize) {
     let directory = directory(lines);
     let switchboard = Switchboard::open(plan(lines), &directory).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let watch = async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+    let (shutdown, stop) = oneshot::channel::<()>();
+    let watch = std::thread::spawn(move || {
+        wait(Duration::from_millis(500));
         let before = switches();
-        tokio::time::sleep(WATCHED).await;
-        // The one that ends this sleep is our own.
-        println!("{:.0} {}", resident_kilobytes(), (switches() - before).saturating_sub(1));
-    };
-    runtime.block_on(switchboard.run(watch, |_| {}));
+        wait(WATCHED);
+        println!("{:.0} {}", resident_kilobytes(), switches() - before);
+        shutdown.send(()).ok();
+    });
+    runtime.block_on(switchboard.run(
+        async {
+            stop.await.ok();
+        },
+        |_| {},
+    ));
+    watch.join().unwrap();
     std::fs::remove_dir_all(&directory).ok();
 }
 
-/// How often this thread has gone to sleep.
+/// How often the exchange's thread, the process's first, has gone to sleep.
 fn switches() -> u64 {
-    status("voluntary_ctxt_switches:").parse().unwrap()
+    let first = format!("/proc/self/task/{}/status", std::process::id());
+    field(&first, "voluntary_ctxt_switches:").parse().unwrap()
 }
 
 fn resident_kilobytes() -> f64 {
-    status("VmRSS:").trim_end_matches("kB").trim_end().parse().unwrap()
+    field("/proc/self/status", "VmRSS:").trim_end_matches("kB").trim_end().parse().unwrap()
 }
 
-fn status(field: &str) -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    status.lines().find_map(|line| line.strip_prefix(field)).unwrap().trim().to_owned()
+fn field(file: &str, name: &str) -> String {
+    let status = std::fs::read_to_string(file).unwrap();
+    status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned()
 }

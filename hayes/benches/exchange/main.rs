@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use hayes::emulator::trunk::telnet::Telnet;
 
-use self::office::Office;
+use self::office::{Office, Wire};
 use self::table::Table;
 
 /// How many lines there are.
@@ -39,48 +39,69 @@ fn main() {
         return idle::measure_here(lines.parse().expect("how many lines are idle"));
     }
     office::check_limits(SIZES[2]);
-    println!("An exchange on ptys in one process. Command: cargo bench -p hayes --bench exchange");
-    println!("Least, median and greatest of {RUNS} runs. All configured delays are zero, every line has 10 Mbit/s.");
+    println!("An exchange on ptys in one process. Command: make bench");
+    println!(
+        "Least, median and greatest of {RUNS} runs. All configured delays are zero, every line has 10 Mbit/s. Each pair"
+    );
+    println!(
+        "of lines makes one call after the other; the modem's second of listening to the dial tone is in each of them."
+    );
+    println!("Beside it a pair of ttys with nothing but socat between them. The clients are on the same processors.");
     println!("On {}.\n", std::env::var("RINGUP_BENCH_HOST").unwrap_or_else(|_| "this machine".to_owned()));
-    let mut table = Table::new(SIZES.map(|lines| format!("{lines} lines")));
-    let mut calls = SIZES.map(|_| Vec::new());
-    let mut data = SIZES.map(|_| Vec::new());
-    let mut idle_echo = [SIZES.map(|_| Vec::new()), SIZES.map(|_| Vec::new())];
-    let mut busy_echo = [SIZES.map(|_| Vec::new()), SIZES.map(|_| Vec::new())];
-    for (place, lines) in SIZES.into_iter().enumerate() {
+    let [two, fifty, many] = SIZES.map(|lines| format!("{lines} lines"));
+    let mut table = Table::new(["a wire of socat".to_owned(), two, fifty, many]);
+    let mut rows: [[Vec<f64>; 4]; 7] = Default::default();
+    let [calls, time, data, silent, silent_99, busy, busy_99] = &mut rows;
+    let wire = Wire::open();
+    let pair = [wire.ends()];
+    work::without_waiting(&pair[0]);
+    for _ in 0..RUNS {
+        data[0].push(work::bytes_a_second(&pair, RUN) / 1e6);
+        note([&mut silent[0], &mut silent_99[0]], work::echo(&pair, false, ECHOES));
+    }
+    drop((pair, wire));
+    for (place, lines) in SIZES.into_iter().enumerate().map(|(place, lines)| (place + 1, lines)) {
         let office = Office::open(lines);
         for _ in 0..RUNS {
-            calls[place].push(work::calls_a_second(&office, RUN));
+            let [rate, worked] = work::calls(&office, RUN);
+            calls[place].push(rate);
+            time[place].push(worked);
         }
         let connected = work::connect_all(&office);
         for _ in 0..RUNS {
             data[place].push(work::bytes_a_second(&connected, RUN) / 1e6);
-            for (figures, busy) in [(&mut idle_echo, false), (&mut busy_echo, true)] {
-                let [p50, p99] = work::echo(&connected, busy, ECHOES);
-                figures[0][place].push(p50.as_secs_f64() * 1e3);
-                figures[1][place].push(p99.as_secs_f64() * 1e3);
-            }
+            note([&mut silent[place], &mut silent_99[place]], work::echo(&connected, false, ECHOES));
+            note([&mut busy[place], &mut busy_99[place]], work::echo(&connected, true, ECHOES));
         }
     }
-    table.row("calls a second", calls);
-    table.row("data, MB/s, all directions", data);
-    let [p50, p99] = idle_echo;
-    table.row("echo, ms, others silent, p50", p50);
-    table.row("                         p99", p99);
-    let [p50, p99] = busy_echo;
-    table.row("echo, ms, others busy, p50", p50);
-    table.row("                       p99", p99);
+    let labels = [
+        "calls a second",
+        "processor time, ms a call",
+        "data, MB/s, all directions",
+        "echo, ms, others silent, p50",
+        "                         p99",
+        "echo, ms, others busy, p50",
+        "                       p99",
+    ];
+    for (label, figures) in labels.into_iter().zip(rows) {
+        table.row(label, figures);
+    }
     println!("{table}");
-    let [few, many] = [1, SIZES[2]].map(idle::measure);
-    println!(
-        "  idle with 1 line        {:.0} kB resident, {} wake-ups in {:?}",
-        few.kilobytes,
-        few.wakes,
-        idle::WATCHED
-    );
-    println!("  idle with {} lines     {:.0} kB resident, {} wake-ups", SIZES[2], many.kilobytes, many.wakes);
-    println!("  a line more             {:.1} kB", (many.kilobytes - few.kilobytes) / (SIZES[2] - 1) as f64);
+    let idle = [1, SIZES[1], SIZES[2]].map(|lines| (lines, idle::measure(lines)));
+    for (lines, idle) in &idle {
+        let label = format!("idle with {lines} line{}", if *lines == 1 { "" } else { "s" });
+        println!("  {label:24}{:.0} kB resident, {} wake-ups in {:?}", idle.kilobytes, idle.wakes, idle::WATCHED);
+    }
+    let more = idle[2].1.kilobytes - idle[0].1.kilobytes;
+    println!("  a line more             {:.1} kB", more / (idle[2].0 - idle[0].0) as f64);
     codec();
+}
+
+/// Adds a run's figures, in milliseconds.
+fn note(rows: [&mut Vec<f64>; 2], figures: [Duration; 2]) {
+    for (row, figure) in rows.into_iter().zip(figures) {
+        row.push(figure.as_secs_f64() * 1e3);
+    }
 }
 
 /// Every byte value, through a trunk's codec and back.

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -14,11 +15,15 @@ use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::termios::{BaudRate, LocalFlags, SetArg, cfmakeraw, cfsetspeed, tcgetattr, tcsetattr};
 use tokio::sync::oneshot;
 
+use super::work::wait;
+
 pub(crate) struct Office {
     directory: PathBuf,
     pub(crate) lines: usize,
     shutdown: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    /// The thread as the system knows it.
+    task: i32,
 }
 
 /// No delays, but a bell that rings at once and then every tenth of a second, the shortest there is.
@@ -66,7 +71,9 @@ impl Office {
         let directory = directory(lines);
         let switchboard = Switchboard::open(plan(lines), &directory).unwrap();
         let (shutdown, stop) = oneshot::channel::<()>();
+        let (tell, task) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
+            tell.send(nix::unistd::gettid().as_raw()).unwrap();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(switchboard.run(
                 async {
@@ -75,7 +82,13 @@ impl Office {
                 |_| {},
             ));
         });
-        Self { directory, lines, shutdown: Some(shutdown), thread: Some(thread) }
+        Self { directory, lines, shutdown: Some(shutdown), thread: Some(thread), task: task.recv().unwrap() }
+    }
+
+    /// How long the exchange has had a processor.
+    pub(crate) fn worked(&self) -> Duration {
+        let statistics = fs::read_to_string(format!("/proc/self/task/{}/schedstat", self.task)).unwrap();
+        Duration::from_nanos(statistics.split_whitespace().next().unwrap().parse().unwrap())
     }
 
     pub(crate) fn terminal(&self, index: usize) -> Terminal {
@@ -132,5 +145,39 @@ impl Terminal {
             assert_ne!(taken, 0, "end of a terminal");
             self.seen.extend(&buffer[..taken]);
         }
+    }
+}
+
+/// Two terminals and nothing between them but socat: what ptys and a program that copies cost.
+pub(crate) struct Wire {
+    directory: PathBuf,
+    socat: Child,
+}
+
+impl Wire {
+    pub(crate) fn open() -> Self {
+        let directory = directory(0);
+        let end = |name: &str| format!("PTY,raw,echo=0,link={}", directory.join(name).display());
+        let socat =
+            Command::new("socat").args([end("a"), end("b")]).spawn().expect("socat is needed: apt-get install socat");
+        while !(directory.join("a").exists() && directory.join("b").exists()) {
+            wait(Duration::from_millis(10));
+        }
+        Self { directory, socat }
+    }
+
+    pub(crate) fn ends(&self) -> (Terminal, Terminal) {
+        let ends = ["a", "b"].map(|name| Terminal::open(&self.directory.join(name)));
+        ends.iter().for_each(|end| end.set_speed(BaudRate::B115200));
+        let [a, b] = ends;
+        (a, b)
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.socat.kill().unwrap();
+        self.socat.wait().unwrap();
+        fs::remove_dir_all(&self.directory).ok();
     }
 }

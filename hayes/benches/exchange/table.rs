@@ -3,27 +3,27 @@
 use std::fmt;
 
 pub(crate) struct Table {
-    columns: [String; 3],
-    rows: Vec<(&'static str, [Vec<f64>; 3])>,
+    columns: [String; 4],
+    rows: Vec<(&'static str, [Vec<f64>; 4])>,
 }
 
 impl Table {
-    pub(crate) fn new(columns: [String; 3]) -> Self {
+    pub(crate) fn new(columns: [String; 4]) -> Self {
         Self { columns, rows: Vec::new() }
     }
 
-    pub(crate) fn row(&mut self, label: &'static str, figures: [Vec<f64>; 3]) {
+    pub(crate) fn row(&mut self, label: &'static str, figures: [Vec<f64>; 4]) {
         self.rows.push((label, figures));
     }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c] = &self.columns;
-        writeln!(f, "{:32}{a:>24}{b:>24}{c:>24}", "")?;
+        let [a, b, c, d] = &self.columns;
+        writeln!(f, "{:32}{a:>22}{b:>22}{c:>22}{d:>22}", "")?;
         for (label, figures) in &self.rows {
-            let [a, b, c] = figures.each_ref().map(|figures| cell(figures));
-            writeln!(f, "  {label:30}{a:>24}{b:>24}{c:>24}")?;
+            let [a, b, c, d] = figures.each_ref().map(|figures| cell(figures));
+            writeln!(f, "  {label:30}{a:>22}{b:>22}{c:>22}{d:>22}")?;
         }
         Ok(())
     }

@@ -29,10 +29,11 @@ fn call((caller, callee): &mut Pair, dial: &str) {
     callee.expect("CONNECT 10000000\r\n");
 }
 
-/// Everybody calls, is connected, hangs up, and calls again.
-pub(crate) fn calls_a_second(office: &Office, run: Duration) -> f64 {
+/// Everybody calls, is connected, hangs up, and calls again; answers the calls a second, and the exchange's milliseconds
+/// of processor time for each.
+pub(crate) fn calls(office: &Office, run: Duration) -> [f64; 2] {
     let pairs: Vec<_> = (0..office.lines / 2).map(|index| pair(office, index)).collect();
-    let start = Instant::now();
+    let (start, worked) = (Instant::now(), office.worked());
     let calls = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for (mut ends, dial) in pairs {
@@ -49,7 +50,8 @@ pub(crate) fn calls_a_second(office: &Office, run: Duration) -> f64 {
             });
         }
     });
-    calls.load(Ordering::Relaxed) as f64 / start.elapsed().as_secs_f64()
+    let calls = calls.load(Ordering::Relaxed) as f64;
+    [calls / start.elapsed().as_secs_f64(), office.worked().saturating_sub(worked).as_secs_f64() * 1e3 / calls]
 }
 
 /// Puts all lines into calls.
@@ -57,15 +59,20 @@ pub(crate) fn connect_all(office: &Office) -> Vec<Pair> {
     let connect = |index| {
         let (mut ends, dial) = pair(office, index);
         call(&mut ends, &dial);
-        for end in [&ends.0, &ends.1] {
-            fcntl(&end.file, FcntlArg::F_SETFL(OFlag::O_RDWR | OFlag::O_NONBLOCK)).unwrap();
-        }
+        without_waiting(&ends);
         ends
     };
     std::thread::scope(|scope| {
         let connecting: Vec<_> = (0..office.lines / 2).map(|index| scope.spawn(move || connect(index))).collect();
         connecting.into_iter().map(|connecting| connecting.join().unwrap()).collect()
     })
+}
+
+/// Reads and writes take what there is.
+pub(crate) fn without_waiting((a, b): &Pair) {
+    for end in [a, b] {
+        fcntl(&end.file, FcntlArg::F_SETFL(OFlag::O_RDWR | OFlag::O_NONBLOCK)).unwrap();
+    }
 }
 
 /// Everybody sends as fast as the lines take it; answers what all have received.
@@ -141,6 +148,6 @@ fn cross(from: &Terminal, to: &Terminal) {
     assert_eq!((&to.file).read(&mut [0; 16]).unwrap(), 1);
 }
 
-fn wait(time: Duration) {
+pub(crate) fn wait(time: Duration) {
     poll(&mut [], u16::try_from(time.as_millis()).unwrap()).unwrap();
 }
