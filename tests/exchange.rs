@@ -140,3 +140,19 @@ fn says(tty: &mut File, typed: &str, answer: &str) {
         assert!(said.len() < 1000, "{}", String::from_utf8_lossy(&said));
     }
 }
+
+#[test]
+fn a_person_may_ring_a_line_through_the_trunks_door_and_is_told_that_it_rings() {
+    let config = LINES.replace("seed = 7\n", "seed = 7\ntrunk-listen = \"127.0.0.1:0\"\n");
+    let mut office = Office::new("door", &config, "");
+    let printed = office.prints_until(&[], "line a");
+    let door = printed.iter().find_map(|line| line.strip_prefix("trunk calls come in at ")).unwrap();
+    let mut person = BufReader::new(std::net::TcpStream::connect(door).unwrap());
+    let mut heard = String::new();
+    person.read_line(&mut heard).unwrap();
+    assert!(heard.contains("call NUMBER"), "{heard}");
+    person.get_mut().write_all(b"call 100 from 5550187\r\n").unwrap();
+    heard.clear();
+    person.read_line(&mut heard).unwrap();
+    assert_eq!(heard, "ringing\r\n");
+}
