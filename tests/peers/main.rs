@@ -1,0 +1,22 @@
+//! Programs of other houses on the emulated exchange: each must take it for the real thing.
+//!
+//! Every test has an exchange of its own, with kinds of modems of its own, and starts the programs as their owners
+//! would; after it not a process, lock or file may be left. Needs root and a kernel with PPP, so it runs in the lab
+//! only:
+//!
+//! ```text
+//! CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER=$PWD/tests/lab/run cargo test --test peers -- --test-threads=1
+//! ```
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking"
+)]
+
+mod chat;
+mod minicom;
+mod office;
+mod pppd;
+mod program;
