@@ -16,6 +16,7 @@
 )]
 
 mod chat;
+mod mgetty;
 mod minicom;
 mod office;
 mod pppd;
