@@ -21,3 +21,4 @@ mod minicom;
 mod office;
 mod pppd;
 mod program;
+mod wvdial;
