@@ -16,6 +16,7 @@
 )]
 
 mod chat;
+mod efax;
 mod mgetty;
 mod minicom;
 mod office;

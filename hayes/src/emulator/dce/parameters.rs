@@ -124,6 +124,9 @@ const PARAMETERS: &[Parameter] = &[
     row("+FAA", Fax, Bare, &[Number(FLAG, 0)]),
     row("+FAE", Fax, Bare, &[Number(FLAG, 0)]),
     row("+FBO", Fax, Bare, &[Number(&[(0, 3)], 0)]),
+    row("+FCR", Fax, Bare, &[Number(FLAG, 0)]),
+    row("+FDCC", Fax, Bare, SESSION),
+    row("+FDIS", Fax, Bare, SESSION),
     row("+FLO", Fax, Bare, &[Number(TO_2, 2)]),
     row("+FPR", Fax, Bare, &[Number(&[(0, 8)], 0)]),
     // Voice and rings (V.253; Rockwell).
@@ -148,6 +151,18 @@ const PARAMETERS: &[Parameter] = &[
     row("+CSCS", Cellular, Named, &[Text(&["GSM", "IRA", "UCS2", "8859-1"], "IRA")]),
     row("+CVHU", Cellular, Named, &[Number(FLAG, 0)]),
     row("+WS46", Cellular, Named, &[Number(&[(12, 12), (22, 22), (25, 25)], 25)]),
+];
+/// What a fax session may be like in class 2 (T.32 8.5.1): resolution, rate, width, length, compression, error
+/// correction, binary transfer, time of a scan line.
+const SESSION: &[Field] = &[
+    Number(FLAG, 1),
+    Number(&[(0, 5)], 5),
+    Number(TO_2, 0),
+    Number(TO_2, 2),
+    Number(FLAG, 0),
+    Number(TO_2, 0),
+    Number(FLAG, 0),
+    Number(&[(0, 7)], 0),
 ];
 const CARRIERS: &[&str] = &["V21", "V22", "V22B", "V32", "V32B", "V34", "V90", "V92"];
 

@@ -107,6 +107,11 @@ fn a_fax_modem_answers_what_fax_programs_ask() {
         ("+FMR?", "\r\n7\r\n\r\nOK\r\n"),
         ("+FAA=?", "\r\n(0,1)\r\n\r\nOK\r\n"),
         ("+FAA=1;+FAA?", "\r\n1\r\n\r\nOK\r\n"),
+        // What efax asks in class 2 (T.32 8.5.1).
+        ("+FCR=1;+FCR?", "\r\n1\r\n\r\nOK\r\n"),
+        ("+FDCC=?", "\r\n(0,1),(0-5),(0-2),(0-2),(0,1),(0-2),(0,1),(0-7)\r\n\r\nOK\r\n"),
+        ("+FDCC=1,3,0,2,0,0,0,0;+FDCC?", "\r\n1,3,0,2,0,0,0,0\r\n\r\nOK\r\n"),
+        ("+FDCC=2", "\r\nERROR\r\n"),
         ("+FCLASS=2.0;+FCLASS?", "\r\n2.0\r\n\r\nOK\r\n"),
         ("+FCLASS=2", "\r\nERROR\r\n"),
         ("+FCLASS=8;+VLS?", "\r\n0\r\n\r\nOK\r\n"),
