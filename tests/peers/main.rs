@@ -16,6 +16,7 @@
 )]
 
 mod chat;
+mod cu;
 mod efax;
 mod mgetty;
 mod minicom;

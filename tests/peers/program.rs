@@ -13,6 +13,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::unistd::Pid;
 use tokio::time::Instant;
 
@@ -50,6 +51,10 @@ impl Program {
     pub(crate) fn start_at_screen(command: &mut Command) -> Self {
         let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
         let pty = openpty(&size, None).unwrap();
+        // So that Enter stays a carriage return for programs that make the keyboard raw later than they greet.
+        let mut settings = tcgetattr(&pty.slave).unwrap();
+        cfmakeraw(&mut settings);
+        tcsetattr(&pty.slave, SetArg::TCSANOW, &settings).unwrap();
         command.stdin(pty.slave.try_clone().unwrap()).stdout(pty.slave.try_clone().unwrap()).stderr(pty.slave);
         command.env("TERM", "vt100");
         Self::spawn(command, File::from(pty.master))
