@@ -92,6 +92,12 @@ impl Program {
         self.ends()
     }
 
+    /// Ends it and all that it has started at once.
+    pub(crate) fn kill(self) {
+        self.signal(Signal::SIGKILL);
+        self.ends();
+    }
+
     fn signal(&self, signal: Signal) {
         match killpg(Pid::from_raw(self.child.id().try_into().unwrap()), signal) {
             Ok(()) | Err(Errno::ESRCH) => {}
