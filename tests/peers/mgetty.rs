@@ -91,10 +91,10 @@ const KINDS: [(&str, &str, u32, usize, &str); 9] = [
     ("usr", "AT#CID=1 OK", 2, 1, "number=5550101 name=ALICE called="),
     ("lucent", "AT+VCID=1 OK", 2, 1, "number=5550101 name=ALICE called="),
     ("zyxel", "ATS40.2=1 OK", 2, 2, "number=5550101 name=ALICE called="),
-    ("elsa-isdn", "AT$JSCID=4,1 OK", 3, 3, "number=5550101 name= called=5550102"),
-    ("zyxel-isdn", "", 3, 2, "number=5550101 name= called=5550102"),
-    ("isdn4linux", "", 3, 3, "number=5550101 name= called=5550102"),
-    ("gsm", "AT+CLIP=1 OK", 3, 3, "number=5550101 name= called="),
+    ("elsa-isdn", "AT$JSCID=4,1 OK", 2, 2, "number=5550101 name= called=5550102"),
+    ("zyxel-isdn", "", 2, 1, "number=5550101 name= called=5550102"),
+    ("isdn4linux", "", 2, 2, "number=5550101 name= called=5550102"),
+    ("gsm", "AT+CLIP=1 OK", 2, 2, "number=5550101 name= called="),
 ];
 
 #[test]

@@ -59,10 +59,10 @@ pub enum CallerIdStyle {
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum CallerIdMoment {
-    /// As the network sends it: after the first ring or before it.
+    /// As the telephone line sends it: after the first ring or before it.
     #[default]
     AsReceived,
-    /// With every ring, first to last.
+    /// With every ring, first to last: an ISDN or cellular network tells it as it offers the call.
     EveryRing,
 }
 

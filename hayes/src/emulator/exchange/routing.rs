@@ -13,6 +13,7 @@ use super::waiting::TONE_REPEATS;
 use super::{Exchange, LineId};
 use crate::caller::{CallerId, CallerNumber};
 use crate::emulator::dce::Role;
+use crate::profile::CallerIdMoment;
 
 /// The longest number that the exchange collects.
 const LONGEST_NUMBER: usize = 64;
@@ -123,10 +124,15 @@ impl Exchange {
     pub(super) fn bell(&self, callee: LineId, number: String, pattern: u8, now: Instant) -> Ringing {
         let line = self.lines.get(callee.0).map(|line| &line.plan);
         let told = line.is_some_and(|line| line.caller_id);
-        let time = line.and_then(|line| line.caller_id_time).unwrap_or(self.plan.caller_id_time);
+        let own_time = line.and_then(|line| line.caller_id_time);
+        let time = own_time.unwrap_or(self.plan.caller_id_time);
+        // An ISDN or cellular network tells the caller as it offers the call (Q.931 5.2.1, 3GPP TS 24.008 5.2.2.1).
+        let moment = line.map(|line| line.modem.emulation.caller_id_moment);
+        let digital = own_time.is_none() && moment == Some(CallerIdMoment::EveryRing);
         let cadence = self.cadence(pattern);
         let first_ring = cadence.round().saturating_sub(cadence.last_silence());
         let (caller_id_at, next_ring) = match time {
+            _ if digital => (now, now),
             CallerIdTime::AfterFirstRing => (now + first_ring + self.plan.caller_id_after, now),
             CallerIdTime::BeforeFirstRing if told => (now + BEFORE_FIRST_RING, now + BEFORE_FIRST_RING + THEN_RINGS),
             CallerIdTime::BeforeFirstRing => (now, now),
