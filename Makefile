@@ -15,7 +15,8 @@ demo: packages
 	@packaging/timed "build ringup (a few minutes the first time)" cargo build --quiet --release --locked
 	@tests/lab/run target/release/ringup demo
 
-test: packages
+test:
+	@packaging/install-packages tests
 	@packaging/run-tests
 
 bench: packages
