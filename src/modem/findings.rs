@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hayes::line::{Signal, Signals};
-use hayes::modem::Carrier;
+use hayes::line::Signals;
 use hayes::narrator::{classes, explain_report, register_name};
 use hayes::profile::{Evidence, Identification, Profile};
 use serde_json::{Value, json};
@@ -129,7 +128,7 @@ impl Findings {
             Some(Evidence::None) => json!({ "by": "nothing" }),
         };
         let signal = |on: Option<bool>| on.map_or(Value::Null, Value::Bool);
-        let [dcd, ri, dsr, cts] = self.signals();
+        let [dcd, ri, dsr, cts] = self.signals.named().map(|(_, on)| on);
         json!({
             "port": self.port,
             "rate": self.rate,
@@ -176,22 +175,8 @@ impl Findings {
         std::iter::once(how).chain(states.into_iter().flatten()).collect::<Vec<_>>().join("; ")
     }
 
-    fn signals(&self) -> [Option<bool>; 4] {
-        let carrier = match self.signals.carrier {
-            Carrier::Present => Some(true),
-            Carrier::Absent => Some(false),
-            Carrier::Unknown => None,
-        };
-        let state = |signal: Signal| match signal {
-            Signal::On => Some(true),
-            Signal::Off => Some(false),
-            Signal::Unknown => None,
-        };
-        [carrier, state(self.signals.ring), state(self.signals.modem_ready), state(self.signals.clear_to_send)]
-    }
-
     fn signals_in_words(&self) -> String {
-        let names = ["DCD", "RI", "DSR", "CTS"].into_iter().zip(self.signals());
+        let names = self.signals.named().into_iter();
         let told = names.filter_map(|(name, on)| Some(format!("{name} {}", if on? { "on" } else { "off" })));
         let told = told.collect::<Vec<_>>().join(", ");
         if told.is_empty() { "none: this tty has no modem lines".to_owned() } else { told }

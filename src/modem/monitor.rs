@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use hayes::driver::Driver;
-use hayes::line::{Line, LineError, LineSettings, Lock, Signal, Signals};
-use hayes::modem::{Carrier, Settings};
+use hayes::line::{Line, LineError, LineSettings, Lock};
+use hayes::modem::Settings;
 use hayes::narrator::{Narrator, Place};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -123,7 +123,7 @@ async fn listen(line: &mut Line, telling: &mut Telling, stop: &CancellationToken
     let mut narrator = Narrator::new(clock::now());
     let mut heard = 0;
     let mut signals = line.signals();
-    for (name, state) in named(&signals) {
+    for (name, state) in signals.named() {
         if let Some(state) = state {
             say_signal(telling, name, state)?;
         }
@@ -168,7 +168,7 @@ async fn listen(line: &mut Line, telling: &mut Telling, stop: &CancellationToken
             break Ended::Stopped;
         }
         let now = line.signals();
-        for ((name, before), (_, state)) in named(&signals).into_iter().zip(named(&now)) {
+        for ((name, before), (_, state)) in signals.named().into_iter().zip(now.named()) {
             if let Some(state) = state.filter(|state| Some(*state) != before) {
                 say_signal(telling, name, state)?;
             }
@@ -195,24 +195,4 @@ fn say(telling: &Telling, event: &str, text: &str, fields: Value) -> Result<(), 
 fn say_signal(telling: &Telling, name: &str, on: bool) -> Result<(), Failure> {
     let state = if on { "on" } else { "off" };
     say(telling, "signal", &format!("{name} {state}"), json!({ "signal": name, "on": on }))
-}
-
-/// The signals by V.24's names; `None` where the tty has no such signal.
-fn named(signals: &Signals) -> [(&'static str, Option<bool>); 4] {
-    let carrier = match signals.carrier {
-        Carrier::Present => Some(true),
-        Carrier::Absent => Some(false),
-        Carrier::Unknown => None,
-    };
-    let state = |signal: Signal| match signal {
-        Signal::On => Some(true),
-        Signal::Off => Some(false),
-        Signal::Unknown => None,
-    };
-    [
-        ("DCD", carrier),
-        ("RI", state(signals.ring)),
-        ("DSR", state(signals.modem_ready)),
-        ("CTS", state(signals.clear_to_send)),
-    ]
 }

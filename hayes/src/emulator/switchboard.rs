@@ -4,7 +4,7 @@
 //! client is seen (EIO on the master) and drops DTR. While nobody has a line open its modem lives on, rings are
 //! counted, and what it says is lost. The next open is learnt from inotify on the slave's device: a pty master cannot
 //! wait for it, and a timer would cost wake-ups for every idle line.
-//! A turn costs what happened in it, however many lines there are: [`annunciator`] tells which terminals stirred, and
+//! A turn costs what happened in it, however many lines there are: `annunciator` tells which terminals stirred, and
 //! nothing is asked of the others. With all lines idle nothing wakes this task.
 
 mod annunciator;

@@ -26,6 +26,29 @@ pub enum Signal {
     Unknown,
 }
 
+impl Signals {
+    /// Each signal under its usual name, `DCD`, `RI`, `DSR` and `CTS`: on or off; `None` where the tty has no such signal.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, Option<bool>); 4] {
+        let carrier = match self.carrier {
+            Carrier::Present => Some(true),
+            Carrier::Absent => Some(false),
+            Carrier::Unknown => None,
+        };
+        let state = |signal| match signal {
+            Signal::On => Some(true),
+            Signal::Off => Some(false),
+            Signal::Unknown => None,
+        };
+        [
+            ("DCD", carrier),
+            ("RI", state(self.ring)),
+            ("DSR", state(self.modem_ready)),
+            ("CTS", state(self.clear_to_send)),
+        ]
+    }
+}
+
 impl Signal {
     pub(super) fn read(read: &Result<bool, tokio_serial::Error>) -> Self {
         match read {
@@ -59,6 +82,13 @@ impl CarrierWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_signal_that_the_tty_has_not_is_neither_on_nor_off() {
+        let (ring, modem_ready, clear_to_send) = (Signal::On, Signal::Off, Signal::Unknown);
+        let signals = Signals { carrier: Carrier::Absent, ring, modem_ready, clear_to_send };
+        assert_eq!(signals.named(), [("DCD", Some(false)), ("RI", Some(true)), ("DSR", Some(false)), ("CTS", None)]);
+    }
 
     #[test]
     fn a_carrier_is_lost_once_it_was_there_and_went() {
