@@ -46,9 +46,11 @@ enum Field {
     Word(&'static [&'static str], &'static str),
     /// A string constant out of these.
     Text(&'static [&'static str], &'static str),
+    /// A string constant of at most so many characters, commas aside; empty from the factory.
+    Name(usize),
 }
 
-use self::Field::{Number, Text, Word};
+use self::Field::{Name, Number, Text, Word};
 use self::Form::{Bare, Named};
 use self::Modems::{All, Cellular, Fax, Voice, Wired};
 
@@ -127,6 +129,7 @@ const PARAMETERS: &[Parameter] = &[
     row("+FCR", Fax, Bare, &[Number(FLAG, 0)]),
     row("+FDCC", Fax, Bare, SESSION),
     row("+FDIS", Fax, Bare, SESSION),
+    row("+FLID", Fax, Bare, &[Name(20)]),
     row("+FLO", Fax, Bare, &[Number(TO_2, 2)]),
     row("+FPR", Fax, Bare, &[Number(&[(0, 8)], 0)]),
     // Voice and rings (V.253; Rockwell).
@@ -181,6 +184,7 @@ impl Parameter {
         let value = |field: &Field| match field {
             Number(_, value) => value.to_string(),
             Word(_, value) | Text(_, value) => (*value).to_owned(),
+            Name(_) => String::new(),
         };
         self.fields.iter().map(value).collect::<Vec<_>>().join(",")
     }
@@ -207,7 +211,7 @@ impl Parameter {
         let factory = self.factory();
         let present = settings.parameter(self.name).unwrap_or(&factory);
         let written = |(field, value): (&Field, &str)| match field {
-            Text(..) => format!("\"{value}\""),
+            Text(..) | Name(_) => format!("\"{value}\""),
             Number(..) | Word(..) => value.to_owned(),
         };
         let values: Vec<_> = self.fields.iter().zip(present.split(',')).map(written).collect();
@@ -226,6 +230,7 @@ impl Parameter {
             Number(ranges, _) => format!("({})", ranges.iter().map(range).collect::<Vec<_>>().join(",")),
             Word(words, _) => format!("({})", words.join(",")),
             Text(words, _) => format!("(\"{}\")", words.join("\",\"")),
+            Name(most) => format!("({most})(32-43,45-126)"),
         };
         self.named(&self.fields.iter().map(ranges).collect::<Vec<_>>().join(","))
     }
@@ -248,8 +253,12 @@ impl Field {
             (Word(words, _), Value::Plain(text) | Value::Quoted(text)) | (Text(words, _), Value::Quoted(text)) => {
                 words.iter().find(|word| word.eq_ignore_ascii_case(text)).map(|word| (*word).to_owned())
             }
+            (Name(most), Value::Quoted(text)) => {
+                let fits = text.len() <= *most && text.bytes().all(|c| matches!(c, b' '..=b'~') && c != b',');
+                fits.then(|| text.clone())
+            }
             (Number(..), Value::Quoted(_) | Value::Omitted)
-            | (Text(..), Value::Plain(_) | Value::Omitted)
+            | (Text(..) | Name(_), Value::Plain(_) | Value::Omitted)
             | (Word(..), Value::Omitted) => None,
         }
     }
@@ -290,7 +299,7 @@ mod tests {
                 .split(',')
                 .zip(known.fields)
                 .map(|(value, field)| match field {
-                    Text(..) => format!("\"{value}\","),
+                    Text(..) | Name(_) => format!("\"{value}\","),
                     Number(..) | Word(..) => format!("{value},"),
                 })
                 .collect();

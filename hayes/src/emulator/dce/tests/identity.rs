@@ -112,6 +112,8 @@ fn a_fax_modem_answers_what_fax_programs_ask() {
         ("+FDCC=?", "\r\n(0,1),(0-5),(0-2),(0-2),(0,1),(0-2),(0,1),(0-7)\r\n\r\nOK\r\n"),
         ("+FDCC=1,3,0,2,0,0,0,0;+FDCC?", "\r\n1,3,0,2,0,0,0,0\r\n\r\nOK\r\n"),
         ("+FDCC=2", "\r\nERROR\r\n"),
+        ("+FLID=\"+1 555 0102\";+FLID?", "\r\n\"+1 555 0102\"\r\n\r\nOK\r\n"),
+        ("+FLID=\"123456789012345678901\"", "\r\nERROR\r\n"),
         ("+FCLASS=2.0;+FCLASS?", "\r\n2.0\r\n\r\nOK\r\n"),
         ("+FCLASS=2", "\r\nERROR\r\n"),
         ("+FCLASS=8;+VLS?", "\r\n0\r\n\r\nOK\r\n"),
