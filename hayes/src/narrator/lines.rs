@@ -173,7 +173,7 @@ impl Narrator {
                 lines.push(text.to_owned());
             }
         }
-        let (command, meaning) = (question.command().to_owned(), question.explain_answer(text));
+        let (command, meaning) = (shown(question.command()), question.explain_answer(text));
         let statement = Statement::Answer { command, meaning, further: std::mem::replace(&mut self.answered, true) };
         self.tell(vec![said], statement);
     }

@@ -208,6 +208,8 @@ fn what_is_told_is_fit_for_a_screen() {
     let now = Instant::now();
     let mut narrator = Narrator::new(now);
     narrator.handle_heard(b"NAME = A\x1b[2J\x07B\r\n\x1b[31mX\r\n", Place::Byte(0), now);
+    narrator.handle_sent(b"ATQ\x10V1H0\r", Place::Byte(0), now);
+    narrator.handle_heard(b"\r\nthings\r\n\r\nOK\r\n", Place::Byte(0), now);
     narrator.handle_end();
     while let Some(told) = narrator.poll_output() {
         let text = format!("{} {:?}", told.statement, told.said.iter().map(|said| &said.text).collect::<Vec<_>>());
