@@ -95,6 +95,11 @@ impl Player {
         let mut player = Self::new(b"\r\nOK\r\n");
         player.modem.request(Request::Initialise, player.now).unwrap();
         player.obey();
+        // Only then is it known that no answer to another program is to come.
+        let (at, _) = player.modem.deadline().unwrap();
+        player.now = at;
+        player.modem.handle_timeout(at);
+        player.obey();
         assert_eq!(player.events, ["ready"]);
         player.events.clear();
         player

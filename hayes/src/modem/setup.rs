@@ -51,7 +51,8 @@ impl Modem {
         self.output(Output::SetDtr(true));
         self.goal = Goal::Initialise(Box::default());
         self.verbose = false;
-        self.ask(now);
+        // A program before this one may have asked it something just now: whose answer comes first is not known.
+        self.ask_again(1, true, now);
     }
 
     /// The modem is in command state with nothing outstanding: does what comes next.

@@ -35,7 +35,8 @@ impl Talk {
     fn ready() -> Self {
         let mut talk = Self::new();
         assert_eq!(talk.ask(Request::Initialise), ["DTR up", "AT\r"]);
-        assert_eq!(talk.hear("\r\nOK\r\n"), ["ATZ\r"]);
+        assert!(talk.hear("\r\nOK\r\n").is_empty());
+        assert_eq!(talk.wait("late answers"), ["ATZ\r"]);
         assert_eq!(talk.hear("ATZ\r\r\nOK\r\n"), ["AT\r"]);
         assert_eq!(talk.hear("AT\r\r\nOK\r\n"), ["ATE0V1Q0X4&C1&D2S0=0\r"]);
         assert_eq!(talk.hear("ATE0V1Q0X4&C1&D2S0=0\r\r\nOK\r\n"), ["AT+VCID=1\r"]);
@@ -147,6 +148,16 @@ fn a_late_result_of_the_last_call_is_drained_before_the_reset() {
 }
 
 #[test]
+fn an_answer_to_the_program_before_is_nobody_elses() {
+    let mut talk = Talk::new();
+    talk.ask(Request::Initialise);
+    assert!(talk.hear("\r\nOK\r\n").is_empty(), "to its AT");
+    assert!(talk.hear("\r\nOK\r\n").is_empty(), "to ours");
+    assert_eq!(talk.wait("late answers"), ["ATZ\r"]);
+    assert_eq!(talk.hear("\r\nOK\r\n"), ["AT\r"]);
+}
+
+#[test]
 fn a_modem_stuck_in_data_state_is_escaped_from() {
     let mut talk = Talk::new();
     talk.ask(Request::Initialise);
@@ -181,7 +192,9 @@ fn a_modem_that_never_answers_is_silent_in_bounded_time() {
 fn a_refused_setting_is_reported_and_left() {
     let mut talk = Talk::new();
     talk.ask(Request::Initialise);
-    for _ in 0..4 {
+    talk.hear("\r\nOK\r\n");
+    talk.wait("late answers");
+    for _ in 0..3 {
         talk.hear("\r\nOK\r\n");
     }
     assert_eq!(talk.hear("\r\nERROR\r\n"), ["CommandRefused(\"+VCID=1\")", "CallerIdOff", "Ready"]);
