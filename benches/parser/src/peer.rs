@@ -10,7 +10,7 @@ struct Reports;
 
 impl Parser for Reports {
     fn parse(buffer: &[u8]) -> Result<(&[u8], usize), ParseError> {
-        for name in ["RING", "+CRING", "+CLIP", "+CREG", "+CCWA"] {
+        for name in ["RING", "+CRING", "+CLIP", "+CCWA"] {
             match urc_helper::<_, ()>(name)(buffer) {
                 Ok((_, found)) => return Ok(found),
                 Err(nom::Err::Incomplete(_)) => return Err(ParseError::Incomplete),

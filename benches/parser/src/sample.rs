@@ -20,7 +20,7 @@ pub fn transcripts(length: usize) -> Vec<u8> {
 
 /// What a cellular modem says of calls and in answer to commands, in words of 3GPP TS 27.007 that any parser knows.
 pub fn chatter(length: usize) -> Vec<u8> {
-    const SAID: &[u8] = b"\r\n+CRING: VOICE\r\n\r\n+CLIP: \"+27821231234\",145,,,,0\r\n\r\nOK\r\n\r\n+CREG: 1\r\n\
+    const SAID: &[u8] = b"\r\n+CRING: VOICE\r\n\r\n+CLIP: \"+27821231234\",145,,,,0\r\n\r\nOK\r\n\
         \r\n+CRING: VOICE\r\n\r\n+CLIP: \"+27821231234\",145,,,,0\r\n\r\nNO CARRIER\r\n\r\nERROR\r\n\r\nRING\r\n\
         \r\n+CCWA: \"+27821231234\",145,1,,0\r\n\r\nBUSY\r\n";
     repeated(SAID, length)

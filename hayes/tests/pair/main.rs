@@ -25,7 +25,7 @@ mod world;
 use calls::{Tally, play};
 
 /// How many worlds are played, each of some eight calls.
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 700;
 
 /// Says how to play a seed again if it panics.
 struct Replay(u64);
