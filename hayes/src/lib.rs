@@ -1,8 +1,9 @@
 //! Hayes and V.250 modems, from both ends of the serial cable.
 //!
-//! The cores ([`framing`], [`reply`], [`caller`], [`command`], [`profile`], [`modem`], and under [`emulator`] the modem's
-//! own side and the telephone exchange) are plain state machines: no tokio, no sockets, no clock. Time is an argument, effects
-//! are returned. The shells (`driver`, `line`, `emulator::switchboard`) own ttys, tasks and the clock.
+//! The cores ([`framing`], [`reply`], [`caller`], [`command`], [`profile`], [`modem`], [`narrator`], and under `emulator` the
+//! modem's own side and the telephone exchange) are plain state machines: no tokio, no sockets, no clock. Time is an
+//! argument, effects are returned. The shells (`driver`, `line`, `emulator::switchboard`) own ttys, tasks and the clock.
+#![cfg_attr(all(feature = "driver", feature = "emulator"), doc = "\n", doc = include_str!("../README.md"))]
 
 pub mod caller;
 pub mod command;
