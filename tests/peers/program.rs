@@ -79,6 +79,17 @@ impl Program {
         self.talk.expect(wanted)
     }
 
+    /// Waits until it has said all of these, in any order; gives what it said since the last time, up to the last of them.
+    pub(crate) fn expect_each(&mut self, wanted: &[&str]) -> String {
+        let mut said = String::new();
+        for part in wanted {
+            if !said.contains(part) {
+                said.push_str(&self.talk.expect(part));
+            }
+        }
+        said
+    }
+
     /// Waits until it has ended; gives its exit status, 128 + n after signal n, and what it said last.
     pub(crate) fn ends(mut self) -> (i32, String) {
         let rest = self.talk.rest();
