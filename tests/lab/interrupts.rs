@@ -1,0 +1,85 @@
+//! Ctrl-C at every moment: whoever is interrupted hangs up, and leaves nothing.
+
+use std::process::Stdio;
+use std::sync::PoisonError;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use ringup::demo::Heard;
+use ringup::exit::Status;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::time::Instant;
+
+use super::harness::{ALONE, Lab, QUICK, code, enter, in_lab, program, runtime, wake_up_calls};
+use super::remains::{GONE_WITHIN, gone, remains};
+
+#[test]
+fn ctrl_c_hangs_up_whatever_is_being_dialled() {
+    in_lab(QUICK, async |lab| {
+        lab.start().await;
+        // While our own link is being dialled, and the provider's line rings already.
+        let began = lab.moment();
+        lab.start_connect();
+        lab.since(began, "exchange", "dialled").await;
+        lab.interrupt_connect(began).await;
+
+        // While home rings.
+        let began = lab.moment();
+        lab.start_connect();
+        lab.since(began, "client", "ringing").await;
+        while lab.until("exchange", "dialled").await.text("to") != "5550102" {}
+        lab.interrupt_connect(began).await;
+        assert!(!wake_up_calls(&lab.heard(began, "exchange"))[0].contains(&"answered".to_owned()));
+    });
+}
+
+impl Lab {
+    /// Sends Ctrl-C to the `ringup connect` in the background, in the middle of its call.
+    async fn interrupt_connect(&mut self, began: usize) {
+        let interrupted = Instant::now();
+        self.world.signal("client", Signal::SIGINT);
+        assert_eq!(self.world.ended("client").await.unwrap(), code(Status::Interrupted));
+        assert!(interrupted.elapsed() < GONE_WITHIN, "it took {:?}", interrupted.elapsed());
+        assert_eq!(self.traces("client").await, Vec::<String>::new());
+        let by_client = |heard: &Heard| heard.event == "hung-up" && heard.text("by") == "client";
+        let dialled = self.heard(began, "exchange").into_iter().filter(|heard| heard.event == "dialled");
+        let calls = dialled.filter(|heard| heard.text("from") == "client").count();
+        while self.heard(began, "exchange").into_iter().filter(by_client).count() < calls {
+            self.until("exchange", "hung-up").await;
+        }
+    }
+}
+
+#[test]
+fn a_demo_that_is_interrupted_leaves_nothing_behind() {
+    enter();
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    runtime().block_on(async {
+        // Before the world stands, when all its programs have started, and in the middle of the wake-up call.
+        for words in ["All of it runs on", "has no route to anywhere", "ppp0"] {
+            interrupt_demo(words).await;
+        }
+    });
+}
+
+/// Runs `ringup demo`, sends it Ctrl-C when it has said these words, and looks behind it.
+async fn interrupt_demo(words: &str) {
+    let command =
+        tokio::process::Command::new(program()).arg("demo").stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let mut demo = command.unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+    loop {
+        let line = lines.next_line().await.unwrap().unwrap_or_else(|| panic!("it never said {words:?}"));
+        println!("      demo  {line}");
+        if line.contains(words) {
+            break;
+        }
+    }
+    kill(Pid::from_raw(demo.id().unwrap().try_into().unwrap()), Signal::SIGINT).unwrap();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        println!("      demo  {line}");
+    }
+    let status = demo.wait().await.unwrap();
+    let left = gone(remains).await;
+    assert_eq!((status.code(), left), (Some(code(Status::Interrupted)), Vec::new()), "after {words:?}");
+}
