@@ -40,8 +40,8 @@ pub async fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::Listen { json } => {
             let config = config()?;
             let home = config.listen()?;
-            let mut registrar = config.registrar(home.account)?;
-            listen::run(&home.listen, &mut registrar, report(*json), &stop).await?;
+            let registrar = config.registrar(home.account)?;
+            listen::run(home.listen, registrar, report(*json), &stop).await?;
         }
         Command::Watch { json } => {
             let config = config()?;

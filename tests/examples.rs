@@ -63,10 +63,10 @@ fn tables_of(value: &Value) -> Vec<&Table> {
 /// The keys that the program itself says a section may have.
 fn known_keys(section: &str) -> BTreeSet<String> {
     let listed =
-        ["directory.key", "provide.line", "exchange.line", "exchange.hunt-group", "exchange.trunk"].contains(&section);
+        ["directory.key", "listen.line", "provide.line", "exchange.line", "exchange.hunt-group", "exchange.trunk"];
     let header = match section {
         "" => String::new(),
-        _ if listed => format!("[[{section}]]\n"),
+        _ if listed.contains(&section) => format!("[[{section}]]\n"),
         _ => format!("[{}]\n", section.replace('*', "one")),
     };
     let refusal = understood(&format!("{header}{UNKNOWN} = 1\n")).unwrap_err();

@@ -112,6 +112,9 @@ pub struct Listen {
     /// How long the link may carry nothing before this machine withdraws its record and hangs up.
     #[serde(default = "default_idle")]
     pub idle: Span,
+    /// The modems to listen on, where there are several; without any, this machine's `[modem]`.
+    #[serde(default, rename = "line")]
+    pub lines: Vec<Modem>,
 }
 
 /// What to watch.
@@ -279,6 +282,7 @@ impl File {
         join(&mut self.state_directory);
         join(&mut self.runtime_directory);
         let lines = self.provide.iter_mut().flat_map(|provide| &mut provide.lines);
+        let lines = lines.chain(self.listen.iter_mut().flat_map(|listen| &mut listen.lines));
         for modem in self.modem.iter_mut().chain(lines) {
             if let ModemKind::File(path) = &mut modem.kind {
                 join(path);

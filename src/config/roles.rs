@@ -4,9 +4,11 @@
 use std::path::Path;
 use std::str::FromStr;
 
+use hayes::line::LineSettings;
 use hayes::modem::Purpose;
 
 use super::file::Tsig;
+use super::modem::Modem;
 use super::{Config, ConfigError};
 use crate::connect::{self, own_link};
 use crate::dns::tsig::Algorithm;
@@ -42,7 +44,10 @@ impl Config {
     /// When a section is missing or wrong.
     pub fn listen(&self) -> Result<HomeSettings, ConfigError> {
         let section = self.section("listen", self.file().listen.as_ref())?;
-        let (line, modem) = self.modem(Purpose::Calls)?;
+        let lines = match section.lines.as_slice() {
+            [] => vec![self.modem(Purpose::Calls)?],
+            lines => self.lines_and_modems("listen.line", lines)?,
+        };
         let callers = match section.callers.as_slice() {
             [one] if one == "any" => Callers::Any,
             [] => {
@@ -61,7 +66,7 @@ impl Config {
             cooldown: section.cooldown.duration(),
             cadence: section.cadence.duration(),
         };
-        let listen = listen::Settings { line, modem, policy, isp: self.isp()?, idle: section.idle.duration() };
+        let listen = listen::Settings { lines, policy, isp: self.isp()?, idle: section.idle.duration() };
         Ok(HomeSettings { listen, account: self.account()? })
     }
 
@@ -181,9 +186,6 @@ impl Config {
         if pool.contains(&section.local) {
             return Err(self.wrong("provide.pool", format!("{} is the provider's own address", section.local)));
         }
-        let lines = section.lines.iter().enumerate();
-        let lines =
-            lines.map(|(index, modem)| self.line_and_modem(&format!("provide.line[{index}]"), modem, Purpose::Calls));
         Ok(provide::Settings {
             local: section.local,
             pool,
@@ -191,7 +193,7 @@ impl Config {
             quarantine: section.quarantine.duration(),
             name: section.name.clone(),
             link_within: section.link_within.duration(),
-            lines: lines.collect::<Result<_, _>>()?,
+            lines: self.lines_and_modems("provide.line", &section.lines)?,
             runtime: self.file().runtime_directory.clone(),
         })
     }
@@ -306,6 +308,23 @@ impl Config {
     fn secret(&self, key: &str, path: &Path) -> Result<Secret, ConfigError> {
         Secret::read(path)
             .map_err(|error| self.wrong(key, Failure::caused(Status::Secret, &error).message).about_secret())
+    }
+
+    /// The lines of a section that has one table a line, no tty twice.
+    fn lines_and_modems(
+        &self,
+        section: &str,
+        modems: &[Modem],
+    ) -> Result<Vec<(LineSettings, hayes::modem::Settings)>, ConfigError> {
+        let mut lines: Vec<(LineSettings, _)> = Vec::new();
+        for (index, modem) in modems.iter().enumerate() {
+            let name = format!("{section}[{index}]");
+            if lines.iter().any(|(line, _)| line.port == modem.port) {
+                return Err(self.wrong(&format!("{name}.port"), "this tty has a line already"));
+            }
+            lines.push(self.line_and_modem(&name, modem, Purpose::Calls)?);
+        }
+        Ok(lines)
     }
 
     pub(super) fn section<'file, T>(&self, name: &str, section: Option<&'file T>) -> Result<&'file T, ConfigError> {

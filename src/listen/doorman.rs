@@ -47,6 +47,8 @@ pub enum Reason {
     TooFewRings,
     /// The last wake was too short a time ago.
     Cooldown,
+    /// The machine is online, or on its way there.
+    AlreadyOnline,
 }
 
 /// What the doorman has to say.

@@ -1,0 +1,80 @@
+//! What happens at a listener, for whoever follows along (`ringup listen --json`).
+
+use serde::Serialize;
+
+use super::doorman::Reason;
+
+/// What happens on the line and after a wake.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum Event {
+    /// The modem is ready and waits for calls.
+    Listening,
+    /// The line rang.
+    Ring {
+        /// For which time in this call.
+        count: u32,
+    },
+    /// Caller identification came; the number itself stays out of events.
+    Caller {
+        /// Whether it shows a number.
+        number: bool,
+    },
+    /// The call will wake the machine once the line is silent.
+    Accepted,
+    /// The call is over and did not wake.
+    Refused {
+        /// Why not.
+        reason: Reason,
+    },
+    /// The line is silent; the machine wakes.
+    Waking {
+        /// Milliseconds since the first ring.
+        since_ring: u64,
+    },
+    /// The provider is being dialled.
+    Dialling,
+    /// The modems have agreed.
+    Connected,
+    /// The link is up.
+    Up {
+        /// The PPP interface.
+        interface: String,
+        /// The address it was lent.
+        address: std::net::IpAddr,
+    },
+    /// The address is in the directory.
+    Registered {
+        /// The record's sequence number.
+        seq: u64,
+        /// Milliseconds since the first ring.
+        since_ring: u64,
+    },
+    /// Nothing has passed for long enough.
+    Idle,
+    /// The record says asleep.
+    Withdrawn {
+        /// The record's sequence number.
+        seq: u64,
+    },
+    /// The link is down and the line on hook.
+    Ended {
+        /// Why.
+        cause: String,
+    },
+    /// Something failed.
+    Failed {
+        /// What, in one line.
+        cause: String,
+    },
+}
+
+/// An event with the line that it happened on.
+#[derive(Serialize)]
+pub(super) struct OnLine<'event> {
+    /// The line's port.
+    pub(super) line: &'event str,
+    /// What happened.
+    #[serde(flatten)]
+    pub(super) event: &'event Event,
+}
