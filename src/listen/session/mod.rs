@@ -1,0 +1,76 @@
+//! One wake: dial the provider, register the address it lends, stay until idle, withdraw, hang up.
+
+mod dial;
+mod online;
+
+use std::time::Instant;
+
+use hayes::driver::Driver;
+
+use super::Event;
+use super::house::House;
+use crate::dns::Registrar;
+
+/// One wake, from its first ring on.
+pub(super) struct Session<'house> {
+    house: &'house House,
+    /// The line's port.
+    line: &'house str,
+    registrar: &'house mut Registrar,
+    first_ring: Instant,
+}
+
+impl<'house> Session<'house> {
+    /// The wake that a call on this line is.
+    pub(super) fn new(
+        house: &'house House,
+        line: &'house str,
+        registrar: &'house mut Registrar,
+        first_ring: Instant,
+    ) -> Self {
+        Self { house, line, registrar, first_ring }
+    }
+
+    /// Runs the wake to its end; gives the line back unless it is gone.
+    pub(super) async fn run(mut self, line: Driver) -> Option<Driver> {
+        self.say(&Event::Waking { since_ring: self.since_ring() });
+        tracing::info!(line = self.line, "waking");
+        let (mut link, up) = match self.dial(line).await {
+            Ok(linked) => linked,
+            Err(line) => return line,
+        };
+        tracing::info!(interface = %up.interface, "link up");
+        tracing::debug!(address = %up.local, "lent");
+        self.say(&Event::Up { interface: up.interface.clone(), address: up.local });
+        let cause = self.stay_online(&mut link, &up).await;
+        let (end, line) = link.close().await;
+        let cause = cause.unwrap_or(end);
+        let line = hang_up(line).await;
+        tracing::info!(%cause, "link down");
+        self.say(&Event::Ended { cause: cause.to_string() });
+        line
+    }
+
+    fn since_ring(&self) -> u64 {
+        let since = crate::clock::now().saturating_duration_since(self.first_ring);
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn say(&self, event: &Event) {
+        self.house.say(self.line, event);
+    }
+}
+
+async fn hang_up(line: Option<Driver>) -> Option<Driver> {
+    let mut line = line?;
+    match line.hang_up().await {
+        Ok(()) => {
+            line.unlock();
+            Some(line)
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the line did not hang up");
+            None
+        }
+    }
+}
