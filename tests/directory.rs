@@ -19,7 +19,9 @@ use domain::base::iana::{Rcode, Rtype};
 use domain::rdata::{A, Aaaa};
 use ringup::directory::{DirectoryError, KeyBinding, Settings, StoreError, run};
 use ringup::dns::tsig::{self, Algorithm, TsigKey};
-use ringup::dns::{QueryError, RegisterError, Registrar, Resolver, UpdateError, Waited, WallClock, message, name};
+use ringup::dns::{
+    Directory, Progress, QueryError, RegisterError, Registrar, Resolver, UpdateError, Waited, WallClock, message, name,
+};
 use ringup::record::{HostName, Identity, Record, Seq, SeqStore, SignedRecord, State};
 use ringup::secret::Secret;
 use tokio::net::UdpSocket;
@@ -112,8 +114,22 @@ fn many_hosts() -> Vec<HostName> {
 }
 
 fn registrar(resolver: Resolver, folder: &Path, identity: Identity, key: TsigKey) -> Registrar {
-    let seqs = SeqStore::open(&folder.join("seq")).unwrap();
-    Registrar::new(resolver, identity, host("home.dyn.test"), host("dyn.test"), key, seqs, 3600)
+    registrar_of(vec![entry(resolver, key)], folder, identity)
+}
+
+fn registrar_of(directories: Vec<Directory>, folder: &Path, identity: Identity) -> Registrar {
+    Registrar::new(identity, directories, SeqStore::open(&folder.join("seq")).unwrap(), 3600)
+}
+
+fn entry(resolver: Resolver, key: TsigKey) -> Directory {
+    Directory { resolver, host: host("home.dyn.test"), zone: host("dyn.test"), key }
+}
+
+/// A server that hears everything and never says a word.
+async fn mute() -> (UdpSocket, Resolver) {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let resolver = Resolver::new(vec![socket.local_addr().unwrap()]);
+    (socket, resolver)
 }
 
 fn soon() -> Instant {
@@ -187,8 +203,8 @@ async fn a_host_registers_is_found_withdraws_and_is_found_asleep() {
     assert_eq!(plain_addresses(server.address, "home.dyn.test", Rtype::A).await, addresses(&["203.0.113.9"]));
     assert_eq!(plain_addresses(server.address, "home.dyn.test", Rtype::AAAA).await, addresses(&["2001:db8::9"]));
 
-    let withdrawn = registrar.withdraw(soon()).await.unwrap();
-    assert!(withdrawn.seq > registered.seq);
+    let withdrawn = registrar.withdraw(soon()).await.done.remove(0);
+    assert!(!registrar.is_exposed() && withdrawn.seq > registered.seq);
     assert_eq!(withdrawn.packets.sent, 1, "one datagram each way");
     let asleep = resolver.query(&home, soon()).await.unwrap().record.unwrap();
     assert_eq!((asleep.record().state(), asleep.record().seq()), (State::Asleep, withdrawn.seq));
@@ -361,7 +377,7 @@ async fn a_lost_sequence_file_is_taken_up_from_the_directory() {
     std::fs::remove_file(folder.path("seq")).unwrap();
     assert_eq!(make().register(addresses(&["203.0.113.10"]), soon()).await.unwrap().seq.number(), 4);
     std::fs::write(folder.path("seq"), "2\n").unwrap();
-    let restored = make().withdraw(soon()).await.unwrap();
+    let restored = make().withdraw(soon()).await.done.remove(0);
     assert_eq!(restored.seq.number(), 5, "an old copy of the file, too, is lifted");
     let mut foreign = registrar(server.resolver(), folder.root(), Identity::generate().unwrap(), home_key());
     let refused = foreign.register(addresses(&["203.0.113.66"]), soon()).await;
@@ -384,6 +400,146 @@ async fn a_registrar_outlasts_a_directory_that_is_away() {
     let (registered, server) =
         tokio::join!(registrar.register(addresses(&["203.0.113.9"]), soon()), Server::start(settings));
     assert_eq!(registered.unwrap().seq.number(), 2);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_mute_and_a_refusing_directory_hold_up_neither_the_good_one_nor_its_withdrawal() {
+    let (one, other) = (Scratch::new(), Scratch::new());
+    let server = Server::start(settings(&one)).await;
+    let refusing = Server::start(settings(&other)).await;
+    let (socket, mute) = mute().await;
+    let entries = [(mute, home_key()), (refusing.resolver(), key("home", "AAAA")), (server.resolver(), home_key())];
+    let entries = entries.into_iter().map(|(resolver, key)| entry(resolver, key)).collect();
+    std::fs::write(one.path("seq"), "1\n").unwrap();
+    let mut registrar = registrar_of(entries, one.root(), Identity::generate().unwrap());
+
+    registrar.announce(addresses(&["203.0.113.9"]));
+    let mut failed = Vec::new();
+    let registered = loop {
+        match registrar.next().await {
+            Progress::Registered(registered) => break registered,
+            Progress::Failed { error, directory, .. } => failed.push((error, directory)),
+        }
+    };
+    assert!(registered.directory.contains(&server.address.to_string()), "{registered:?}");
+    if failed.is_empty() {
+        let Progress::Failed { error, directory, .. } = registrar.next().await else { panic!("another registration") };
+        failed.push((error, directory));
+    }
+    let [(RegisterError::Update(UpdateError::BadSig), Some(directory))] = failed.as_slice() else {
+        panic!("the mute one was waited for, or: {failed:?}")
+    };
+    assert!(directory.contains(&refusing.address.to_string()), "{directory}");
+
+    // Every packet is accounted for, those without an answer as well.
+    let mut datagram = [0; 1024];
+    let mut heard = 1;
+    let _first = socket.recv_from(&mut datagram).await.unwrap();
+    while socket.try_recv_from(&mut datagram).is_ok() {
+        heard += 1;
+    }
+    assert_eq!((registrar.packets().sent, registrar.packets().received), (heard + 2, 2));
+
+    let bound = Instant::now() + Duration::from_secs(4);
+    let withdrawal = registrar.withdraw(bound).await;
+    let done: Vec<_> = withdrawal.done.iter().map(|done| Arc::clone(&done.directory)).collect();
+    assert_eq!(done, [registered.directory], "and the bound is kept");
+    assert_eq!(withdrawal.failed.len(), 2);
+    assert!(registrar.is_exposed(), "the mute one may have heard that the host is online");
+    let found = server.resolver().query(&host("home.dyn.test"), soon()).await.unwrap().record.unwrap();
+    assert_eq!(found.record().state(), State::Asleep);
+    assert!(refusing.resolver().query(&host("home.dyn.test"), soon()).await.unwrap().record.is_none());
+    refusing.stop().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn each_of_several_directories_has_the_record_under_its_own_name_and_one_number() {
+    let (one, other) = (Scratch::new(), Scratch::new());
+    let first = Server::start(settings(&one)).await;
+    let mut elsewhere = settings(&other);
+    (elsewhere.zone, elsewhere.nameserver) = (host("else.test"), host("ns.else.test"));
+    let binding = |key, name| KeyBinding { key, hosts: vec![host(name)], identity: None };
+    elsewhere.keys = vec![binding(key("theirs", "AAAA"), "cabin.else.test")];
+    let second = Server::start(elsewhere).await;
+    let identity = Identity::generate().unwrap();
+    let pinned = identity.public_key();
+    // The second directory knows the host already, under a greater number than ours.
+    let known = Record::online(host("cabin.else.test"), addresses(&["203.0.113.1"]), Seq::new(41).unwrap(), 1, 600);
+    let known = SignedRecord::sign(known.unwrap(), &identity);
+    second.resolver().update(&host("else.test"), &known, &key("theirs", "AAAA"), soon()).await.unwrap();
+    std::fs::write(one.path("seq"), "6\n").unwrap();
+    let theirs = Directory {
+        resolver: second.resolver(),
+        host: host("cabin.else.test"),
+        zone: host("else.test"),
+        key: key("theirs", "AAAA"),
+    };
+    let mut registrar = registrar_of(vec![entry(first.resolver(), home_key()), theirs], one.root(), identity);
+    registrar.announce(addresses(&["203.0.113.9"]));
+    let mut last = std::collections::BTreeMap::new();
+    while last.values().filter(|seq| **seq == 42).count() < 2 {
+        match registrar.next().await {
+            Progress::Registered(done) => last.insert(done.directory, done.seq.number()),
+            Progress::Failed { error, .. } => panic!("{error}"),
+        };
+    }
+    for (server, name) in [(&first, "home.dyn.test"), (&second, "cabin.else.test")] {
+        let found = server.resolver().query(&host(name), soon()).await.unwrap().record.unwrap();
+        assert_eq!(found.verify(&pinned), Ok(()));
+        assert_eq!(found.record().seq().number(), 42, "{name}");
+        assert_eq!(plain_addresses(server.address, name, Rtype::A).await, addresses(&["203.0.113.9"]));
+    }
+    let withdrawal = registrar.withdraw(soon()).await;
+    assert_eq!(withdrawal.done.iter().map(|done| done.seq.number()).collect::<Vec<_>>(), [43, 43]);
+    assert!(!registrar.is_exposed());
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_address_supersedes_the_one_that_is_still_under_way() {
+    let folder = Scratch::new();
+    let server = Server::start(settings(&folder)).await;
+    std::fs::write(folder.path("seq"), "1\n").unwrap();
+    let mut registrar = registrar(server.resolver(), folder.root(), Identity::generate().unwrap(), home_key());
+    registrar.announce(addresses(&["203.0.113.8"]));
+    let cut = tokio::time::timeout(Duration::ZERO, registrar.next()).await;
+    assert!(cut.is_err(), "the first is under way: {cut:?}");
+    let registered = registrar.register(addresses(&["203.0.113.9"]), soon()).await.unwrap();
+    let found = server.resolver().query(&host("home.dyn.test"), soon()).await.unwrap().record.unwrap();
+    assert_eq!(found.record().addresses(), addresses(&["203.0.113.9"]));
+    assert_eq!(found.record().seq(), registered.seq);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_between_registrations_changes_neither_order_nor_renewal() {
+    let folder = Scratch::new();
+    let server = Server::start(settings(&folder)).await;
+    let ahead = Arc::new(AtomicU64::new(0));
+    let clock = {
+        let ahead = Arc::clone(&ahead);
+        WallClock::from_fn(move || WallClock::system().now() - 86_400 + ahead.load(Ordering::Relaxed))
+    };
+    let resolver = Resolver::with_clock(vec![server.address], clock);
+    let mut registrar = registrar(resolver, folder.root(), Identity::generate().unwrap(), home_key());
+    let mut last = 0;
+    // A day behind; put right by NTP; then a month ahead; then back again.
+    for jump in [0, 86_400, 31 * 86_400, 86_400] {
+        ahead.store(jump, Ordering::Relaxed);
+        let registered = registrar.register(addresses(&["203.0.113.9"]), soon()).await.unwrap();
+        let seq = registered.seq.number();
+        assert!(seq > last, "{seq} after {last}, the clock at {jump}");
+        last = seq;
+        let renewal = registrar.renew_at().unwrap().saturating_duration_since(Instant::now());
+        assert!(renewal <= Duration::from_secs(1200) && renewal > Duration::from_secs(1100), "{renewal:?}");
+        let found = server.resolver().query(&host("home.dyn.test"), soon()).await.unwrap().record.unwrap();
+        assert_eq!((found.record().seq(), found.record().state()), (registered.seq, State::Online));
+        let issued = found.record().issued();
+        assert!(issued.abs_diff(WallClock::system().now()) <= 5, "signed by the right time");
+    }
     server.stop().await;
 }
 

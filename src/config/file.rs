@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::exchange::Exchange;
+use super::host::Host;
 use super::modem::{Modem, ModemKind};
 use super::value::{AddressRange, Span, Telephone};
 
@@ -62,23 +63,6 @@ pub struct Isp {
     /// `connect`: how long its own link stays up after the last user has left, ready for the next.
     #[serde(default = "default_linger")]
     pub linger: Span,
-}
-
-/// This machine in the directory.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Host {
-    /// Its full name.
-    pub name: String,
-    /// The zone that the name is in.
-    pub zone: String,
-    /// The file that holds its Ed25519 private key (`ringup identity FILE` makes one).
-    pub identity: PathBuf,
-    /// The key by which the directory knows it.
-    pub tsig: Tsig,
-    /// How long a registration holds unless it is renewed; it is renewed at a third of it.
-    #[serde(default = "default_lease")]
-    pub lease: Span,
 }
 
 /// A TSIG key (RFC 8945).
@@ -231,7 +215,7 @@ fn default_algorithm() -> String {
     "hmac-sha256".to_owned()
 }
 
-fn default_lease() -> Span {
+pub(super) fn default_lease() -> Span {
     Span::seconds(600)
 }
 
@@ -292,8 +276,7 @@ impl File {
             join(&mut isp.secret);
         }
         if let Some(host) = &mut self.host {
-            join(&mut host.identity);
-            join(&mut host.tsig.secret);
+            host.resolve(join);
         }
         if let Some(directory) = &mut self.directory {
             join(&mut directory.database);

@@ -2,6 +2,7 @@
 
 pub mod exchange;
 pub mod file;
+pub mod host;
 pub mod modem;
 mod roles;
 pub mod value;
@@ -11,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::{Failure, Status};
 
-pub use self::roles::{Account, HomeSettings};
+pub use self::host::Account;
+pub use self::roles::HomeSettings;
 
 /// Where the configuration is when nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/ringup/ringup.toml";

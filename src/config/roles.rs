@@ -7,27 +7,17 @@ use std::str::FromStr;
 use hayes::line::LineSettings;
 use hayes::modem::Purpose;
 
-use super::file::Tsig;
+use super::host::Account;
 use super::modem::Modem;
 use super::{Config, ConfigError};
 use crate::connect::{self, own_link};
+use crate::dns::TsigKey;
 use crate::dns::tsig::Algorithm;
-use crate::dns::{Registrar, Resolver, TsigKey};
 use crate::exit::{Failure, Status};
 use crate::listen::doorman::{Callers, Policy};
-use crate::record::{HostName, Identity, PublicKey, SeqStore};
+use crate::record::{HostName, PublicKey};
 use crate::secret::Secret;
 use crate::{directory, link, listen, provide, watch};
-
-/// This machine's account with the directory, before its state is opened.
-#[derive(Debug)]
-pub struct Account {
-    identity: Identity,
-    host: HostName,
-    zone: HostName,
-    key: TsigKey,
-    lease: u32,
-}
 
 /// What `listen` works with.
 pub struct HomeSettings {
@@ -250,42 +240,6 @@ impl Config {
         Ok(servers.clone())
     }
 
-    /// The registrar of this machine's account, with its state opened.
-    ///
-    /// # Errors
-    /// When the state cannot be had.
-    pub fn registrar(&self, account: Account) -> Result<Registrar, ConfigError> {
-        let folder = &self.file().state_directory;
-        let wrong = |error: String| self.wrong("state-directory", error);
-        std::fs::create_dir_all(folder).map_err(|error| wrong(format!("{}: {error}", folder.display())))?;
-        let seqs = SeqStore::open(&folder.join("seq")).map_err(|error| wrong(error.to_string()))?;
-        let resolver = Resolver::new(self.servers()?);
-        Ok(Registrar::new(resolver, account.identity, account.host, account.zone, account.key, seqs, account.lease))
-    }
-
-    fn account(&self) -> Result<Account, ConfigError> {
-        let section = self.section("host", self.file().host.as_ref())?;
-        self.servers()?;
-        let host: HostName = self.parsed("host.name", &section.name, "a host's full name")?;
-        let zone: HostName = self.parsed("host.zone", &section.zone, "a zone's name")?;
-        if !host.is_within(&zone) {
-            return Err(self.wrong("host.zone", format!("{host} is not in the zone {zone}")));
-        }
-        let identity = Identity::load(&section.identity).map_err(|error| {
-            let mut told = Failure::caused(Status::Secret, &error).message;
-            if !section.identity.exists() {
-                told.push_str(&format!("; make one with `ringup identity {}`", section.identity.display()));
-            }
-            self.wrong("host.identity", told).about_secret()
-        })?;
-        let Tsig { name, algorithm, secret } = &section.tsig;
-        let key = self.tsig("host.tsig.secret", name, algorithm, secret)?;
-        let lease = section.lease.duration().as_secs();
-        let lease = u32::try_from(lease).ok().filter(|seconds| (LEASE.0..=LEASE.1).contains(seconds));
-        let lease = lease.ok_or_else(|| self.wrong("host.lease", "expected from \"30s\" to \"744h\""))?;
-        Ok(Account { identity, host, zone, key, lease })
-    }
-
     fn isp(&self) -> Result<link::Isp, ConfigError> {
         let section = self.section("isp", self.file().isp.as_ref())?;
         let secret = self.secret("isp.secret", &section.secret)?;
@@ -298,7 +252,7 @@ impl Config {
         })
     }
 
-    fn tsig(&self, key: &str, name: &str, algorithm: &str, secret: &Path) -> Result<TsigKey, ConfigError> {
+    pub(super) fn tsig(&self, key: &str, name: &str, algorithm: &str, secret: &Path) -> Result<TsigKey, ConfigError> {
         let algorithm: Algorithm =
             algorithm.parse().map_err(|error| self.wrong(&key.replace("secret", "algorithm"), format!("{error}")))?;
         let secret = self.secret(key, secret)?;
@@ -331,7 +285,7 @@ impl Config {
         section.ok_or_else(|| self.wrong(name, "this section is needed and missing; docs/examples has annotated ones"))
     }
 
-    fn parsed<T: FromStr>(&self, key: &str, text: &str, expected: &str) -> Result<T, ConfigError>
+    pub(super) fn parsed<T: FromStr>(&self, key: &str, text: &str, expected: &str) -> Result<T, ConfigError>
     where
         T::Err: std::fmt::Display,
     {
@@ -345,6 +299,3 @@ impl Config {
         texts.iter().map(|text| self.parsed(key, text, expected)).collect()
     }
 }
-
-/// The shortest lease that leaves time for a renewal over a slow line, and the longest that makes sense, in seconds.
-const LEASE: (u32, u32) = (30, 31 * 86_400);

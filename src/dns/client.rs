@@ -52,6 +52,12 @@ impl Resolver {
         self.shared.exchanger.packets()
     }
 
+    /// Gives the servers' addresses, for a message.
+    #[must_use]
+    pub fn servers(&self) -> String {
+        self.shared.exchanger.servers()
+    }
+
     /// Gives the time in Unix seconds, put right by the directory's clock if it has told us that ours is wrong.
     #[must_use]
     pub fn now(&self) -> u64 {
@@ -66,12 +72,17 @@ impl Resolver {
     /// # Cancel safety
     /// Dropping it loses nothing.
     pub async fn query(&self, host: &HostName, deadline: Instant) -> Result<Answer, QueryError> {
-        match self.ask(host, &name::of_statement(host), Rtype::TXT, deadline).await? {
+        self.query_from(0, host, deadline).await
+    }
+
+    /// As [`Resolver::query`], beginning with server number `turn`.
+    async fn query_from(&self, turn: usize, host: &HostName, deadline: Instant) -> Result<Answer, QueryError> {
+        match self.ask(host, &name::of_statement(host), Rtype::TXT, turn, deadline).await? {
             Reading::Statement(signed) => Ok(Answer { record: Some(*signed), host_exists: true }),
             Reading::NoData => Ok(Answer { record: None, host_exists: true }),
             Reading::NoName => {
                 // A server that knows nothing of statements may still know the host.
-                let plain = self.ask(host, &name::of_host(host), Rtype::A, deadline).await?;
+                let plain = self.ask(host, &name::of_host(host), Rtype::A, turn, deadline).await?;
                 Ok(Answer { record: None, host_exists: plain != Reading::NoName })
             }
             Reading::Failed(rcode) => Err(QueryError::Refused(rcode)),
@@ -81,7 +92,8 @@ impl Resolver {
 
     /// Waits until the host is online with a record newer than `after`: asks at once, then ever more slowly.
     ///
-    /// Servers that cannot be reached, or fail, are asked again until the deadline.
+    /// Servers that cannot be reached, or fail, are asked again until the deadline. Each question begins with the next
+    /// server: a host may have reached only some of several independent directories.
     ///
     /// # Errors
     /// The last error when no server has answered at all, and a refusal at once.
@@ -96,8 +108,8 @@ impl Resolver {
     ) -> Result<Waited, QueryError> {
         let mut pause = FIRST_POLL;
         let mut last = None;
-        loop {
-            let failure = match self.query(host, deadline.min(Instant::now() + LONGEST_ASK)).await {
+        for turn in 0.. {
+            let failure = match self.query_from(turn, host, deadline.min(Instant::now() + LONGEST_ASK)).await {
                 Ok(Answer { record: Some(signed), .. }) if is_news(&signed, after) => {
                     return Ok(Waited::Online(Box::new(signed)));
                 }
@@ -120,6 +132,7 @@ impl Resolver {
             sleep_until(next).await;
             pause = (pause * 2).min(LAST_POLL);
         }
+        Err(self.unanswered(None))
     }
 
     /// Puts a host's record in the directory's zone, and returns when the directory has it on disk.
@@ -167,7 +180,8 @@ impl Resolver {
         let id = random::message_id().map_err(|source| unreachable(Some(source)))?;
         let mut request = message::update(id, zone, signed);
         let mac = tsig::sign_request(&mut request, key, self.now());
-        let judged = self.shared.exchanger.exchange(&request, deadline, |answer| judge(answer, key, &mac, self.now()));
+        let judged =
+            self.shared.exchanger.exchange(&request, 0, deadline, |answer| judge(answer, key, &mac, self.now()));
         match judged.await {
             Ok(outcome) => outcome,
             Err(NoAnswer { source }) => Err(unreachable(source)),
@@ -179,12 +193,13 @@ impl Resolver {
         host: &HostName,
         owner: &domain::base::Name<Vec<u8>>,
         rtype: Rtype,
+        turn: usize,
         deadline: Instant,
     ) -> Result<Reading, QueryError> {
         let id = random::message_id().map_err(|source| self.unanswered(Some(source)))?;
         let request = message::query(id, owner, rtype);
         let answered =
-            self.shared.exchanger.exchange(&request, deadline, |answer| Some(message::read(answer, host))).await;
+            self.shared.exchanger.exchange(&request, turn, deadline, |answer| Some(message::read(answer, host))).await;
         answered.map_err(|NoAnswer { source }| self.unanswered(source))
     }
 

@@ -55,19 +55,20 @@ impl Exchanger {
     }
 
     /// Sends `request` until an answer to it arrives for which `judge` returns something; other answers are ignored.
+    /// Begins with server number `turn`.
     ///
     /// # Cancel safety
     /// Dropping it forgets the request; the server may have acted on it.
     pub(super) async fn exchange<T>(
         &self,
         request: &[u8],
+        mut turn: usize,
         deadline: Instant,
         mut judge: impl FnMut(&[u8]) -> Option<T>,
     ) -> Result<T, NoAnswer> {
         let mut lanes: Vec<Lane> = self.servers.iter().map(|&server| Lane::Unopened(server)).collect();
         let mut failure = None;
         let mut pause = FIRST_RETRANSMISSION;
-        let mut turn = 0;
         while Instant::now() < deadline {
             let Some(index) = next_lane(&lanes, &mut turn) else { return Err(NoAnswer { source: failure }) };
             if let Some(lane) = lanes.get_mut(index)
@@ -148,6 +149,8 @@ impl Exchanger {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => {
+                    // The word that nobody is there was a packet too (RFC 792).
+                    let _before = self.received.fetch_add(1, Ordering::Relaxed);
                     *failure = Some(error);
                     *lane = Lane::Dead;
                     return Heard::Nothing;

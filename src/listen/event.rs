@@ -43,19 +43,30 @@ pub enum Event {
         /// The address it was lent.
         address: std::net::IpAddr,
     },
-    /// The address is in the directory.
+    /// Nobody outside the provider's network can connect to the address that the link has.
+    Unreachable {
+        /// From how far it can be reached: `carrier-nat`, `private`, `local`.
+        reachability: &'static str,
+        /// What can be done about it.
+        advice: &'static str,
+    },
+    /// The address is in a directory; the first one makes the machine reachable, the others follow at their own pace.
     Registered {
         /// The record's sequence number.
         seq: u64,
         /// Milliseconds since the first ring.
         since_ring: u64,
+        /// The directory: its zone and its servers.
+        directory: String,
     },
     /// Nothing has passed for long enough.
     Idle,
-    /// The record says asleep.
+    /// The record in a directory says asleep.
     Withdrawn {
         /// The record's sequence number.
         seq: u64,
+        /// The directory: its zone and its servers.
+        directory: String,
     },
     /// The link is down and the line on hook.
     Ended {

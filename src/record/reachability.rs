@@ -47,6 +47,25 @@ impl Reachability {
             Self::Public => "public",
         }
     }
+
+    /// Tells the owner of a host with no better address what that means and what helps; `None` when nothing is wrong.
+    #[must_use]
+    pub fn advice(self) -> Option<&'static str> {
+        match self {
+            Self::Public => None,
+            Self::CarrierNat => Some(
+                "the provider lends an address behind its carrier-grade NAT (100.64.0.0/10): nobody outside can connect to \
+                 it; ask the provider for a public address or for IPv6, or let this machine open a tunnel (ssh -R)",
+            ),
+            Self::Private => Some(
+                "the address is a private one: nobody outside that network can connect to it; ask the provider for a \
+                 public address or for IPv6, or let this machine open a tunnel (ssh -R)",
+            ),
+            Self::Local | Self::Nowhere => Some(
+                "the link has no address that another network could reach; look at what the provider assigns (IPCP)",
+            ),
+        }
+    }
 }
 
 impl fmt::Display for Reachability {
@@ -103,6 +122,15 @@ mod tests {
         ] {
             assert_eq!(Reachability::of(address.parse().unwrap()), expected, "{address}");
         }
+    }
+
+    #[test]
+    fn an_address_that_strangers_cannot_reach_comes_with_advice() {
+        let advice = |address: &str| Reachability::of(address.parse().unwrap()).advice();
+        assert_eq!(advice("203.0.113.9"), None);
+        assert!(advice("100.64.0.1").is_some_and(|advice| advice.contains("carrier-grade NAT")));
+        assert!(advice("192.168.1.1").is_some_and(|advice| advice.contains("private")));
+        assert!(advice("169.254.1.1").is_some());
     }
 
     #[test]

@@ -13,13 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use self::interface::Interface;
 use self::settle::Settle;
-use crate::dns::Registrar;
+use crate::dns::{Progress, Registrar};
 use crate::exit::{Failure, Status};
+use crate::record::Reachability;
 use crate::report::Report;
 
-/// How long one attempt to register may take before the interface is looked at again, and how long the next one waits
-/// after a failure.
-const REGISTER_WITHIN: Duration = Duration::from_secs(20);
 /// How long the record's withdrawal may hold up the end.
 const WITHDRAW_WITHIN: Duration = Duration::from_secs(3);
 
@@ -43,17 +41,28 @@ pub enum Event {
         /// All of global scope; none when it lost them.
         addresses: Vec<IpAddr>,
     },
-    /// The directory has them.
+    /// Nobody outside the provider's network can connect to any of them.
+    Unreachable {
+        /// From how far they can be reached: `carrier-nat`, `private`, `local`.
+        reachability: &'static str,
+        /// What can be done about it.
+        advice: &'static str,
+    },
+    /// A directory has them.
     Registered {
         /// The record's sequence number.
         seq: u64,
         /// The addresses.
         addresses: Vec<IpAddr>,
+        /// The directory: its zone and its servers.
+        directory: String,
     },
-    /// The record says asleep.
+    /// The record in a directory says asleep.
     Withdrawn {
         /// The record's sequence number.
         seq: u64,
+        /// The directory: its zone and its servers.
+        directory: String,
     },
     /// Something failed.
     Failed {
@@ -75,9 +84,7 @@ pub async fn run(
     let netlink = |error: std::io::Error| Failure::new(Status::Internal, format!("netlink failed: {error}"));
     let mut interface = Interface::follow(&settings.interface).map_err(netlink)?;
     let mut settle = Settle::new(settings.settle);
-    let mut current: Option<Vec<IpAddr>> = None;
-    let mut due: Option<Instant> = None;
-    let mut registered = false;
+    let mut current: Vec<IpAddr> = Vec::new();
     report.say(&Event::Watching);
     tracing::info!(interface = settings.interface, "watching");
     loop {
@@ -86,67 +93,64 @@ pub async fn run(
         if let Some(addresses) = settle.poll_change(crate::clock::now()) {
             tracing::info!(count = addresses.len(), "addresses changed");
             report.say(&Event::Changed { addresses: addresses.clone() });
-            current = Some(addresses);
-            due = Some(Instant::now());
-        }
-        if let (Some(addresses), Some(at)) = (&current, due)
-            && at <= Instant::now()
-        {
-            let done = tokio::select! {
-                done = announce(addresses, registered, registrar, report) => done,
-                () = shutdown.cancelled() => break,
-            };
-            registered |= done && !addresses.is_empty();
-            due = match (done, addresses.is_empty()) {
-                (true, true) => None,
-                (true, false) => registrar.renew_at(),
-                (false, _) => Some(Instant::now() + REGISTER_WITHIN),
-            };
-            continue;
+            current = addresses;
+            if current.is_empty() {
+                // Without an address there is most likely no way to the directory either; the lease then runs out.
+                withdraw(registrar, report).await;
+            } else {
+                announce(&current, registrar, report);
+            }
         }
         let settles = settle.deadline().map(|(at, _why)| at);
         tokio::select! {
             changed = interface.changed() => changed.map_err(netlink)?,
-            () = crate::clock::sleep_until([settles, due.map(Instant::into_std)].into_iter().flatten().min()) => {}
+            progress = registrar.next() => tell(progress, &current, report),
+            () = crate::clock::sleep_until(settles) => {}
             () = shutdown.cancelled() => break,
         }
     }
-    if registered {
-        withdraw(registrar, report).await;
-    }
+    withdraw(registrar, report).await;
     Ok(())
 }
 
-/// Registers the addresses, or withdraws the record when there are none.
-async fn announce(addresses: &[IpAddr], registered: bool, registrar: &mut Registrar, report: Report) -> bool {
-    if addresses.is_empty() {
-        // Without an address there is most likely no way to the directory either; the lease then runs out by itself.
-        return !registered || withdraw(registrar, report).await;
+/// Wants the addresses registered, and says so at once when nobody will reach them.
+fn announce(addresses: &[IpAddr], registrar: &mut Registrar, report: Report) {
+    let reachability = Reachability::best_of(addresses);
+    if let Some(advice) = reachability.advice() {
+        tracing::warn!(%reachability, "{advice}");
+        report.say(&Event::Unreachable { reachability: reachability.as_str(), advice });
     }
-    match registrar.register(addresses.to_vec(), Instant::now() + REGISTER_WITHIN).await {
-        Ok(done) => {
-            tracing::info!(seq = done.seq.number(), "registered");
-            report.say(&Event::Registered { seq: done.seq.number(), addresses: addresses.to_vec() });
-            true
+    registrar.announce(addresses.to_vec());
+}
+
+fn tell(progress: Progress, addresses: &[IpAddr], report: Report) {
+    match progress {
+        Progress::Registered(done) => {
+            let (directory, seq) = (done.directory.to_string(), done.seq.number());
+            tracing::info!(directory, seq, "registered");
+            report.say(&Event::Registered { seq, addresses: addresses.to_vec(), directory });
         }
-        Err(error) => {
+        Progress::Failed { directory, error, again } => {
             let told = Failure::from(&error);
-            tracing::warn!(cause = %told, "not registered");
-            report.say(&Event::Failed { cause: told.to_string() });
-            false
+            let again_in = again.saturating_duration_since(Instant::now());
+            let (directory, hint) = (directory.as_deref(), told.hint.as_deref().unwrap_or_default());
+            tracing::warn!(directory, cause = %told, hint, ?again_in, "not registered");
+            let at = directory.map(|directory| format!("{directory}: ")).unwrap_or_default();
+            report.say(&Event::Failed { cause: format!("{at}{told}") });
         }
     }
 }
 
-async fn withdraw(registrar: &mut Registrar, report: Report) -> bool {
-    match registrar.withdraw(Instant::now() + WITHDRAW_WITHIN).await {
-        Ok(done) => {
-            report.say(&Event::Withdrawn { seq: done.seq.number() });
-            true
-        }
-        Err(error) => {
-            tracing::warn!(%error, "not withdrawn; the lease will run out");
-            false
-        }
+/// Withdraws the record from every directory that may have it.
+async fn withdraw(registrar: &mut Registrar, report: Report) {
+    if !registrar.is_exposed() {
+        return registrar.rest();
+    }
+    let withdrawal = registrar.withdraw(Instant::now() + WITHDRAW_WITHIN).await;
+    for done in withdrawal.done {
+        report.say(&Event::Withdrawn { seq: done.seq.number(), directory: done.directory.to_string() });
+    }
+    for (directory, error) in withdrawal.failed {
+        tracing::warn!(directory = &*directory, %error, "not withdrawn; the lease will run out");
     }
 }

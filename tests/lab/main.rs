@@ -21,5 +21,6 @@ mod remains;
 mod hooks;
 mod interrupts;
 mod refusals;
+mod registration;
 mod road;
 mod survival;

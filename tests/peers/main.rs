@@ -5,7 +5,7 @@
 //! only:
 //!
 //! ```text
-//! packaging/run-lab-tests peers
+//! CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER=$PWD/tests/lab/run cargo test --test peers -- --test-threads=1
 //! ```
 #![allow(
     clippy::unwrap_used,

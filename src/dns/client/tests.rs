@@ -137,3 +137,26 @@ async fn a_wait_outlasts_servers_that_fail_and_hosts_that_sleep() {
     let (waited, ()) = tokio::join!(resolver.newer_than(&home, Seq::new(4), soon()), server);
     assert_eq!(waited.unwrap(), Waited::Online(Box::new(at(6))));
 }
+
+#[tokio::test]
+async fn a_wait_finds_the_host_in_whichever_directory_it_has_reached() {
+    let (one, other) = (UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    let resolver = Resolver::new(vec![one.local_addr().unwrap(), other.local_addr().unwrap()]);
+    let identity = Identity::generate().unwrap();
+    let asleep = SignedRecord::sign(Record::asleep(host(), Seq::new(5).unwrap(), 0, 60).unwrap(), &identity);
+    let online = signed();
+    let serve = async |socket: &UdpSocket, signed: &SignedRecord| {
+        let mut datagram = [0; 512];
+        loop {
+            let (length, peer) = socket.recv_from(&mut datagram).await.unwrap();
+            socket.send_to(&reply(&datagram[..length], Some(signed)), peer).await.unwrap();
+        }
+    };
+    let home = host();
+    let waited = tokio::select! {
+        waited = resolver.newer_than(&home, None, soon()) => waited.unwrap(),
+        () = serve(&one, &asleep) => unreachable!(),
+        () = serve(&other, &online) => unreachable!(),
+    };
+    assert_eq!(waited, Waited::Online(Box::new(online.clone())));
+}

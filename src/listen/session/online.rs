@@ -1,65 +1,41 @@
-//! The time online: registers the address, renews the lease, decides when the link goes, and withdraws before it does.
+//! The time online: has the address registered, decides when the link goes, and withdraws the record before it does.
 
 use std::time::Duration;
 
 use super::{Event, Session};
+use crate::dns::Progress;
 use crate::exit::Failure;
 use crate::link::{IdleClock, Link, LinkEnd, LinkEvent, Up};
+use crate::record::Reachability;
 
-/// How long one attempt to register may take before the link is looked at again.
-const REGISTER_WITHIN: Duration = Duration::from_secs(20);
 /// How long the record's withdrawal may hold up the end of the link; after it the lease runs out by itself.
 const WITHDRAW_WITHIN: Duration = Duration::from_secs(5);
 /// How often the link's packets are counted.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 impl Session<'_> {
-    /// Registers, renews, and withdraws in time. `None` when the link ended by itself.
+    /// Has the host registered for as long as the link stands, and withdraws in time. `None` when the link is to end.
     pub(super) async fn stay_online(&mut self, link: &mut Link, up: &Up) -> Option<LinkEnd> {
-        let mut registered = false;
-        let cause = self.serve(link, up, &mut registered).await;
-        if cause.is_none() && registered {
+        let cause = self.serve(link, up).await;
+        if cause.is_none() && self.registrar.is_exposed() {
             self.withdraw().await;
         }
+        self.registrar.rest();
         cause
     }
 
     /// Registers and renews until the link is idle, ends by itself, or the house shuts.
-    async fn serve(&mut self, link: &mut Link, up: &Up, registered: &mut bool) -> Option<LinkEnd> {
+    async fn serve(&mut self, link: &mut Link, up: &Up) -> Option<LinkEnd> {
         let house = self.house;
         let mut clock = IdleClock::new(house.settings.idle, crate::clock::now());
-        let mut due = Some(tokio::time::Instant::now());
+        self.announce(up);
         loop {
-            if due.is_some_and(|at| at <= tokio::time::Instant::now()) {
-                let deadline = tokio::time::Instant::now() + REGISTER_WITHIN;
-                let result = tokio::select! {
-                    result = self.registrar.register(vec![up.local], deadline) => result,
-                    event = link.next() => match event {
-                        LinkEvent::Ended(end) => return Some(end),
-                        LinkEvent::Up(_) => continue,
-                    },
-                    () = house.shutdown.cancelled() => return None,
-                };
-                match result {
-                    Ok(done) => {
-                        *registered = true;
-                        let since_ring = self.since_ring();
-                        tracing::info!(seq = done.seq.number(), since_ring_ms = since_ring, "registered");
-                        self.say(&Event::Registered { seq: done.seq.number(), since_ring });
-                        due = self.registrar.renew_at();
-                    }
-                    Err(error) => {
-                        let told = Failure::from(&error);
-                        tracing::warn!(cause = %told, "not registered");
-                        self.say(&Event::Failed { cause: told.to_string() });
-                        // The registrar has backed off already within its deadline; a refusal will not change by the
-                        // second.
-                        due = Some(tokio::time::Instant::now() + REGISTER_WITHIN);
-                    }
-                }
-            }
             tokio::select! {
-                event = link.next() => if let LinkEvent::Ended(end) = event { return Some(end) },
+                event = link.next() => match event {
+                    LinkEvent::Ended(end) => return Some(end),
+                    LinkEvent::Up(up) => self.announce(&up),
+                },
+                progress = self.registrar.next() => self.tell(progress),
                 () = tokio::time::sleep(COUNT_EVERY) => {
                     clock.handle_packets(link.packets(), self.own_packets(), crate::clock::now());
                     if clock.expired(crate::clock::now()) {
@@ -73,14 +49,43 @@ impl Session<'_> {
         }
     }
 
-    async fn withdraw(&mut self) {
-        let deadline = tokio::time::Instant::now() + WITHDRAW_WITHIN;
-        match self.registrar.withdraw(deadline).await {
-            Ok(done) => {
-                tracing::info!(seq = done.seq.number(), "withdrawn");
-                self.say(&Event::Withdrawn { seq: done.seq.number() });
+    /// Wants the host known at the link's address, and says so at once when nobody will reach it there.
+    fn announce(&mut self, up: &Up) {
+        let addresses = vec![up.local];
+        let reachability = Reachability::best_of(&addresses);
+        if let Some(advice) = reachability.advice() {
+            tracing::warn!(%reachability, "{advice}");
+            self.say(&Event::Unreachable { reachability: reachability.as_str(), advice });
+        }
+        self.registrar.announce(addresses);
+    }
+
+    fn tell(&self, progress: Progress) {
+        match progress {
+            Progress::Registered(done) => {
+                let (seq, since_ring) = (done.seq.number(), self.since_ring());
+                tracing::info!(directory = &*done.directory, seq, since_ring_ms = since_ring, "registered");
+                self.say(&Event::Registered { seq, since_ring, directory: done.directory.to_string() });
             }
-            Err(error) => tracing::warn!(%error, "not withdrawn; the lease will run out"),
+            Progress::Failed { directory, error, again } => {
+                let told = Failure::from(&error);
+                let again_in = again.saturating_duration_since(tokio::time::Instant::now());
+                let (directory, hint) = (directory.as_deref(), told.hint.as_deref().unwrap_or_default());
+                tracing::warn!(directory, cause = %told, hint, ?again_in, "not registered");
+                let at = directory.map(|directory| format!("{directory}: ")).unwrap_or_default();
+                self.say(&Event::Failed { cause: format!("{at}{told}") });
+            }
+        }
+    }
+
+    async fn withdraw(&mut self) {
+        let withdrawal = self.registrar.withdraw(tokio::time::Instant::now() + WITHDRAW_WITHIN).await;
+        for done in withdrawal.done {
+            tracing::info!(directory = &*done.directory, seq = done.seq.number(), "withdrawn");
+            self.say(&Event::Withdrawn { seq: done.seq.number(), directory: done.directory.to_string() });
+        }
+        for (directory, error) in withdrawal.failed {
+            tracing::warn!(directory = &*directory, %error, "not withdrawn; the lease will run out");
         }
     }
 

@@ -1,0 +1,136 @@
+//! `[host]`: this machine as directories know it, and from that its account with each of them.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::file::{Tsig, default_lease};
+use super::value::Span;
+use super::{Config, ConfigError};
+use crate::dns::{Directory, Registrar, Resolver, TsigKey};
+use crate::exit::{Failure, Status};
+use crate::record::{HostName, Identity, SeqStore};
+
+/// This machine in the directory.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Host {
+    /// Its full name.
+    pub name: String,
+    /// The zone that the name is in.
+    pub zone: String,
+    /// The file that holds its Ed25519 private key (`ringup identity FILE` makes one).
+    pub identity: PathBuf,
+    /// The key by which the directory knows it.
+    pub tsig: Tsig,
+    /// How long a registration holds unless it is renewed; it is renewed at a third of it.
+    #[serde(default = "default_lease")]
+    pub lease: Span,
+    /// Further directories, each of which gets the record as well.
+    #[serde(default, rename = "directory")]
+    pub directories: Vec<FurtherDirectory>,
+}
+
+/// A directory that gets the record beside the one at `directory-servers`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FurtherDirectory {
+    /// Where it answers; several addresses of one directory are asked in turn.
+    pub servers: Vec<SocketAddr>,
+    /// The host's full name there, if it is another.
+    pub name: Option<String>,
+    /// The zone that the name is in there, if it is another.
+    pub zone: Option<String>,
+    /// The key by which that directory knows the host.
+    pub tsig: Tsig,
+}
+
+/// This machine's account with its directories, before its state is opened.
+#[derive(Debug)]
+pub struct Account {
+    identity: Identity,
+    directories: Vec<Directory>,
+    lease: u32,
+}
+
+impl Host {
+    /// Makes every relative path relative to the configuration's own folder.
+    pub(super) fn resolve(&mut self, join: impl Fn(&mut PathBuf)) {
+        join(&mut self.identity);
+        join(&mut self.tsig.secret);
+        self.directories.iter_mut().for_each(|directory| join(&mut directory.tsig.secret));
+    }
+}
+
+impl Config {
+    /// The registrar of this machine's account, with its state opened.
+    ///
+    /// # Errors
+    /// When the state cannot be had.
+    pub fn registrar(&self, account: Account) -> Result<Registrar, ConfigError> {
+        let folder = &self.file().state_directory;
+        let wrong = |error: String| self.wrong("state-directory", error);
+        std::fs::create_dir_all(folder).map_err(|error| wrong(format!("{}: {error}", folder.display())))?;
+        let seqs = SeqStore::open(&folder.join("seq")).map_err(|error| wrong(error.to_string()))?;
+        Ok(Registrar::new(account.identity, account.directories, seqs, account.lease))
+    }
+
+    /// The account that `[host]` describes.
+    pub(super) fn account(&self) -> Result<Account, ConfigError> {
+        let section = self.section("host", self.file().host.as_ref())?;
+        let first = self.entry("host", &section.name, &section.zone, self.servers()?, &section.tsig)?;
+        let mut directories = vec![first];
+        for (index, further) in section.directories.iter().enumerate() {
+            let key = format!("host.directory[{index}]");
+            if further.servers.is_empty() {
+                return Err(
+                    self.wrong(&format!("{key}.servers"), "names no server; expected such as [\"198.51.100.53:53\"]")
+                );
+            }
+            let name = further.name.as_ref().unwrap_or(&section.name);
+            let zone = further.zone.as_ref().unwrap_or(&section.zone);
+            let directory = self.entry(&key, name, zone, further.servers.clone(), &further.tsig)?;
+            if directories
+                .iter()
+                .any(|one| one.resolver.servers() == directory.resolver.servers() && one.host == directory.host)
+            {
+                return Err(self.wrong(&format!("{key}.servers"), "this directory has the host's record already"));
+            }
+            directories.push(directory);
+        }
+        let identity = Identity::load(&section.identity).map_err(|error| {
+            let mut told = Failure::caused(Status::Secret, &error).message;
+            if !section.identity.exists() {
+                told.push_str(&format!("; make one with `ringup identity {}`", section.identity.display()));
+            }
+            self.wrong("host.identity", told).about_secret()
+        })?;
+        let lease = section.lease.duration().as_secs();
+        let lease = u32::try_from(lease).ok().filter(|seconds| (LEASE.0..=LEASE.1).contains(seconds));
+        let lease = lease.ok_or_else(|| self.wrong("host.lease", "expected from \"30s\" to \"744h\""))?;
+        Ok(Account { identity, directories, lease })
+    }
+
+    /// The host's entry in one directory, its key read.
+    fn entry(
+        &self,
+        section: &str,
+        name: &str,
+        zone: &str,
+        servers: Vec<SocketAddr>,
+        tsig: &Tsig,
+    ) -> Result<Directory, ConfigError> {
+        let key = |key: &str| format!("{section}.{key}");
+        let host: HostName = self.parsed(&key("name"), name, "a host's full name")?;
+        let zone: HostName = self.parsed(&key("zone"), zone, "a zone's name")?;
+        if !host.is_within(&zone) {
+            return Err(self.wrong(&key("zone"), format!("{host} is not in the zone {zone}")));
+        }
+        let key: TsigKey = self.tsig(&key("tsig.secret"), &tsig.name, &tsig.algorithm, Path::new(&tsig.secret))?;
+        Ok(Directory { resolver: Resolver::new(servers), host, zone, key })
+    }
+}
+
+/// The shortest lease that leaves time for a renewal over a slow line, and the longest that makes sense, in seconds.
+const LEASE: (u32, u32) = (30, 31 * 86_400);
