@@ -32,8 +32,9 @@ struct Pair {
 }
 
 impl Pair {
-    async fn open(folder: &Scratch) -> Self {
-        let (a, b) = (folder.path("A"), folder.path("B"));
+    async fn open(folder: &Path) -> Self {
+        std::fs::create_dir_all(folder).unwrap();
+        let (a, b) = (folder.join("A"), folder.join("B"));
         let end = |link: &Path| format!("PTY,raw,echo=0,link={}", link.display());
         let mut socat = Command::new("socat")
             .args(["-d", "-d", &end(&a), &end(&b)])
@@ -151,6 +152,15 @@ fn home(folder: &Scratch, pair: &Pair, kind: &str, callers: &str) -> PathBuf {
     folder.write("home.toml", &text)
 }
 
+/// The same with a second modem, on the other pair.
+fn home_with_two_lines(folder: &Scratch, pairs: [&Pair; 2]) -> PathBuf {
+    let path = home(folder, pairs[0], "default", "any");
+    let line = |pair: &Pair| format!("[[listen.line]]\nport = \"{}\"\nkind = \"default\"\n", pair.a.display());
+    let text = std::fs::read_to_string(&path).unwrap();
+    folder.write("home.toml", &format!("{text}{}", pairs.map(line).concat()));
+    path
+}
+
 /// A message of caller identification as many modems print it, with the empty line that ends it.
 fn caller(number: &str) -> String {
     format!("\r\nDATE = 0321\r\n\r\nTIME = 1405\r\n\r\nNMBR = {number}\r\n\r\nNAME = A CALLER\r\n\r\n")
@@ -159,7 +169,7 @@ fn caller(number: &str) -> String {
 #[tokio::test]
 async fn a_typed_ring_has_the_provider_dialled_once_the_line_is_silent() {
     let folder = Scratch::new();
-    let pair = Pair::open(&folder).await;
+    let pair = Pair::open(folder.root()).await;
     let mut hand = Hand::on(&pair.b);
     let mut home = Daemon::start(folder.root(), &home(&folder, &pair, "auto", "any"), "listen");
     home.expect("listening").await;
@@ -203,7 +213,7 @@ async fn a_typed_ring_has_the_provider_dialled_once_the_line_is_silent() {
 #[tokio::test]
 async fn a_listed_caller_wakes_once_its_number_has_come_between_two_rings() {
     let folder = Scratch::new();
-    let pair = Pair::open(&folder).await;
+    let pair = Pair::open(folder.root()).await;
     let mut hand = Hand::on(&pair.b);
     let mut home = Daemon::start(folder.root(), &home(&folder, &pair, "default", "555-0101"), "listen");
     home.expect("listening").await;
@@ -233,7 +243,7 @@ async fn a_listed_caller_wakes_once_its_number_has_come_between_two_rings() {
 #[tokio::test]
 async fn an_unlisted_caller_is_refused_and_nobody_is_dialled() {
     let folder = Scratch::new();
-    let pair = Pair::open(&folder).await;
+    let pair = Pair::open(folder.root()).await;
     let mut hand = Hand::on(&pair.b);
     let mut home = Daemon::start(folder.root(), &home(&folder, &pair, "default", "555-0101"), "listen");
     home.expect("listening").await;
@@ -257,9 +267,41 @@ async fn an_unlisted_caller_is_refused_and_nobody_is_dialled() {
 }
 
 #[tokio::test]
+async fn of_two_lines_the_one_that_rang_dials_and_the_other_then_wakes_nobody() {
+    let folder = Scratch::new();
+    let pairs = [Pair::open(&folder.path("first")).await, Pair::open(&folder.path("second")).await];
+    let mut hands = [Hand::on(&pairs[0].b), Hand::on(&pairs[1].b)];
+    let config = home_with_two_lines(&folder, [&pairs[0], &pairs[1]]);
+    let mut home = Daemon::start(folder.root(), &config, "listen");
+    home.expect("listening").await;
+    home.expect("listening").await;
+
+    hands[1].type_in("RING\r\n");
+    for event in ["ring", "accepted", "waking", "dialling"] {
+        assert_eq!(home.expect(event).await["line"], pairs[1].a.display().to_string());
+    }
+    assert_eq!(hands[1].dialled().await, "ATDT5550199");
+    hands[0].type_in("RING\r\n");
+    home.expect("ring").await;
+    home.expect("accepted").await;
+    let refused = home.expect("refused").await;
+    assert_eq!(refused["line"], pairs[0].a.display().to_string());
+    assert_eq!(refused["reason"], "already-online");
+
+    let (status, log) = home.terminate().await;
+    assert_eq!(status.code(), Some(0), "{log}");
+    let [first, second] = pairs;
+    assert!(!first.lock().exists() && !second.lock().exists(), "a lock is left behind");
+    first.close().await;
+    second.close().await;
+    let [first, _second] = hands;
+    assert!(first.rest().await.iter().all(|command| !command.starts_with("ATD")), "the first line dialled");
+}
+
+#[tokio::test]
 async fn a_modem_that_does_not_keep_caller_identification_on_is_warned_of_and_listened_to() {
     let folder = Scratch::new();
-    let pair = Pair::open(&folder).await;
+    let pair = Pair::open(folder.root()).await;
     let mut hand = Hand::on(&pair.b);
     let mut home = Daemon::start(folder.root(), &home(&folder, &pair, "conexant", "any"), "listen");
     home.expect("listening").await;

@@ -5,7 +5,7 @@
 //! only:
 //!
 //! ```text
-//! CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER=$PWD/tests/lab/run cargo test --test peers -- --test-threads=1
+//! packaging/run-lab-tests peers
 //! ```
 #![allow(
     clippy::unwrap_used,
