@@ -15,6 +15,7 @@ pub mod dns;
 pub mod exchange;
 pub mod exit;
 mod failures;
+pub mod journal;
 pub mod link;
 pub mod listen;
 pub mod logs;

@@ -313,11 +313,11 @@ mod tests {
             Self(folder)
         }
 
-        fn open(&self, caps: Caps, journal: Option<Ledger>) -> (Budget, Opened) {
+        fn open(&self, caps: Caps, journal: Option<&Ledger>) -> (Budget, Opened) {
             let path = self.0.join("budget");
             // The thread of the one before may still be closing the file.
             loop {
-                match Budget::open(&path, caps, || TODAY, || journal.clone()) {
+                match Budget::open(&path, caps, || TODAY, || journal.cloned()) {
                     Ok(opened) => return opened,
                     Err(FileError::InUse { .. }) => thread::yield_now(),
                     Err(error) => panic!("{error}"),
@@ -358,7 +358,7 @@ mod tests {
     async fn a_deleted_ledger_is_rebuilt_and_a_damaged_one_without_a_journal_is_assumed_spent() {
         let folder = Scratch::new("rebuilt");
         let journal = Ledger::of_days([(TODAY, Used { calls: 2, seconds: 9 })]);
-        let (budget, opened) = folder.open(two_calls(), Some(journal));
+        let (budget, opened) = folder.open(two_calls(), Some(&journal));
         assert_eq!((opened, budget.allowance()), (Opened::Rebuilt, Allowance::Refused(Cap::CallsADay)));
         assert!(budget.flush().await);
         drop(budget);
