@@ -17,6 +17,8 @@ pub enum Status {
     UnknownSite,
     /// 67: a program, kernel feature or hook that is needed is not there.
     Missing,
+    /// 68: no daemon runs that could be asked.
+    NotRunning,
     /// 70: the modem's port is not there, or cannot be used.
     NoPort,
     /// 71: somebody else has the line.
@@ -65,6 +67,7 @@ impl Status {
             Self::Secret => 65,
             Self::UnknownSite => 66,
             Self::Missing => 67,
+            Self::NotRunning => 68,
             Self::NoPort => 70,
             Self::PortBusy => 71,
             Self::ModemSilent => 72,

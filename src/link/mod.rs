@@ -8,6 +8,7 @@ mod frames;
 pub mod hook;
 mod isp;
 mod meter;
+mod octets;
 mod pppd;
 mod relay;
 
@@ -31,6 +32,7 @@ pub use self::end::LinkEnd;
 pub use self::hook::Up;
 pub use self::isp::{CallFailure, CallStep, Isp, call, call_failure, line_failure};
 pub use self::meter::IdleClock;
+pub use self::octets::octets;
 pub use self::pppd::Side;
 
 /// How long pppd may take to say goodbye: its peer's answer to a Terminate-Request takes one round trip, two at worst.
