@@ -1,7 +1,7 @@
 //! What this machine may spend on calls of its own: so many calls and minutes a day and a month, as its owner allows.
 //!
-//! The [`account`] decides, on local calendar days: whether a call may be made, and when a link must end. The ledger that it
-//! counts in is a file of fixed size, so that a full disk cannot stop the counting ([`file`]); [`Budget`] is the handle that
+//! The [`Account`] decides, on local calendar days: whether a call may be made, and when a link must end. The ledger that it
+//! counts in is a file of fixed size, so that a full disk cannot stop the counting ([`LedgerFile`]); [`Budget`] is the handle that
 //! the rooms share. A call is counted durably before it is dialled, and a minute before it begins: `kill -9` may cost a minute
 //! that was not used, and never gains one.
 
