@@ -1,10 +1,16 @@
-//! The phases of a wake, beside what two pppds need for the same link without ringup: one table, everything in it from
-//! one run, taken in turns, on one kernel and one telephone exchange.
+//! From the first RING to the registered address: ringup beside what people build today out of mgetty, chat, pppd and
+//! nsupdate, and beside the floor below which nobody can come. One table, everything in it from one run, taken in
+//! turns, on one kernel, one telephone exchange and one provider.
 //!
 //! Runs in the lab only: `make bench`, or `tests/lab/run` and the binary that `cargo bench --no-run` names.
 
-mod bare;
+mod calls;
+mod floor;
+mod names;
 mod ours;
+mod phases;
+mod scene;
+mod stack;
 mod table;
 
 use std::io::Write;
@@ -17,16 +23,16 @@ use ringup::demo::world::World;
 use ringup::exit::{Failure, Status};
 use tokio_util::sync::CancellationToken;
 
-use self::bare::{Bare, HandOver};
-use self::ours::Wake;
-use self::table::Table;
+use self::floor::Floor;
+use self::ours::Ours;
+use self::phases::Figures;
+use self::scene::Provider;
+use self::stack::Stack;
 
-/// How often each peer runs.
+/// How often each peer is woken.
 const RUNS: usize = 5;
-/// How often the client's own view is taken: it dials up itself, beside home, on the same processor.
-const CONNECTS: usize = 1;
 /// The bench ends, one way or the other.
-const BOUND: Duration = Duration::from_secs(290);
+const BOUND: Duration = Duration::from_secs(480);
 /// Home's link may be idle for as long as the client needs for its own; the client's goes at once.
 const TIMINGS: Timings = Timings { home_idle: 3, linger: 1 };
 /// How many lines of each log are shown when something fails.
@@ -55,99 +61,73 @@ async fn measure() -> Result<String, Failure> {
     let mut world =
         World::build(PathBuf::from(env!("CARGO_BIN_EXE_ringup")), TIMINGS, |_heard| {}, &CancellationToken::new())
             .await?;
+    let runs = runs();
     let mut figures = Figures::default();
-    let taken = tokio::time::timeout(BOUND, figures.take(&mut world)).await;
+    let taken = tokio::time::timeout(BOUND, take(&mut figures, &mut world, runs)).await;
     let taken = taken.unwrap_or_else(|_elapsed| {
         Err(Failure::new(Status::Internal, format!("not finished within {} s", BOUND.as_secs())))
     });
     if taken.is_err() {
-        for (name, lines) in world.log_tails(LOG_TAIL).into_iter().chain(bare::log_tails(&world, LOG_TAIL)) {
+        for (name, lines) in world.log_tails(LOG_TAIL).into_iter().chain(stack::log_tail(&world, LOG_TAIL)) {
             write(&format!("\nthe end of the log of {name}"));
             lines.iter().for_each(|line| write(&format!("  {line}")));
         }
     }
     world.end().await;
     taken?;
-    Ok(format!("\n{}\n{}\n{LEGEND}", machine(), figures.table()))
+    Ok(format!("\n{}\n{}\n{LEGEND}", machine(runs), figures.table()))
+}
+
+/// Wakes everybody in turns.
+async fn take(figures: &mut Figures, world: &mut World, runs: usize) -> Result<(), Failure> {
+    scene::prepare(world)?;
+    scene::start(world).await?;
+    let mut stack = Stack::start(world)?;
+    for run in 1..=runs {
+        figures.floor.push(Floor::take(world).await?);
+        stack.ready().await?;
+        figures.stack.push(stack.wake(world, Provider::Usual).await?);
+        let (wake, round_trips) = ours::wake(world, Ours::Directory).await?;
+        figures.ours.push(wake);
+        figures.round_trips.extend(round_trips);
+        stack.ready().await?;
+        figures.stack_first.push(stack.wake(world, Provider::SpeaksFirst).await?);
+        figures.ours_bind.push(ours::wake(world, Ours::Bind).await?.0);
+        figures.ours_first.push(ours::wake(world, Ours::SpokenToFirst).await?.0);
+        write(&format!("bench wake: round {run} of {runs} done"));
+    }
+    figures.client = Some(ours::connect(world).await?);
+    Ok(())
+}
+
+/// Fewer runs, for whoever works on the bench itself.
+fn runs() -> usize {
+    std::env::var("RINGUP_BENCH_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(RUNS)
 }
 
 /// What the columns are.
 const LEGEND: &str = "\
-ringup: whole wakes by `ringup wake`, ringup at both ends of home's call; pppd starts at CONNECT, 1 s timers
-A: pppd is there before CONNECT and has chat dial (connect); pppd's default timers, 3 s
-B: as A, with lcp-restart 1 and ipcp-restart 1
-C: chat dials, and pppd starts on the line then; default timers
-D: a link over a pty pair, the other end waiting, from the start of pppd; default timers
-A-C are answered by chat, then pppd. Address: the ip-up hook's report, the same program in all columns.";
+floor: one cadence and 0.5 s after the last RING; then the least of this run of each: a bare ATDT to CONNECT; two pppds
+  that only wait for their line, a pair of ptys, until there is an address; the bytes of one UPDATE and its answer, as a
+  ping over home's link
+ringup: `ringup listen` with `ringup directory`; with BIND: with a BIND that takes its updates
+mgetty stack: mgetty, whose cid-program wakes; `pppd call isp` with chat, retried each second until the lock is free;
+  /etc/ppp/ip-up is a script with nsupdate in it, to the same BIND; pppd's default timers
+spoken to: the provider's pppd is there before the call and sends its first request at CONNECT. Else the provider is
+  `ringup provide`, for all of them
+dials: the number is dialled, as the exchange's log of calls has it. Address: the ip-up hook has run its first command";
 
 /// Where the figures are from, and how to get them again.
-fn machine() -> String {
+fn machine(runs: usize) -> String {
     let kernel = std::env::var("RINGUP_LAB_KERNEL").unwrap_or_else(|_unset| "an unknown kernel".to_owned());
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let host = std::env::var("RINGUP_BENCH_HOST").unwrap_or_else(|_unset| "an unknown machine".to_owned());
     format!(
-        "A wake by ringup, and pppd to pppd without it. Command: make bench\n\
-         Seconds: least, median, greatest of {RUNS} runs, taken in turns; {CONNECTS} run for what the client knows.\n\
+        "From RING to registered: ringup, what people build today, and the floor. Command: make bench\n\
+         Seconds: least, median, greatest of {runs} runs, taken in turns.\n\
          On {kernel}, {cores} processor(s); host: {host}.\n\
          A fork costs the guest about 60 ms: ratios within this table count, not the figures by themselves.\n"
     )
-}
-
-/// What was measured.
-#[derive(Default)]
-struct Figures {
-    wakes: Vec<Wake>,
-    connects: Vec<Wake>,
-    connector: Vec<f64>,
-    quick: Vec<f64>,
-    fresh: Vec<f64>,
-    no_modem: Vec<f64>,
-}
-
-impl Figures {
-    async fn take(&mut self, world: &mut World) -> Result<(), Failure> {
-        bare::add_lines(world)?;
-        ours::start(world).await?;
-        let mut bare = Bare::new(world)?;
-        for run in 1..=RUNS {
-            self.wakes.push(ours::wake(world).await?);
-            self.connector.push(bare.call(world, HandOver::Connector).await?);
-            self.quick.push(bare.call(world, HandOver::QuickConnector).await?);
-            self.fresh.push(bare.call(world, HandOver::Fresh).await?);
-            self.no_modem.push(bare.without_modem(world).await?);
-            write(&format!("bench wake: round {run} of {RUNS} done"));
-        }
-        for run in 1..=CONNECTS {
-            self.connects.push(ours::connect(world).await?);
-            write(&format!("bench wake: connect {run} of {CONNECTS} done"));
-        }
-        Ok(())
-    }
-
-    fn table(&self) -> Table {
-        let mut table = Table::new(["ringup", "A pppd+chat", "B A, 1 s timers", "C chat, pppd", "D no modems"]);
-        let ours = |phase: fn(&Wake) -> f64| self.wakes.iter().map(phase).collect::<Vec<_>>();
-        table.heading("seconds after the first RING");
-        table.own_row("the caller hangs up", ours(|wake| wake.caller_gone));
-        table.own_row("home wakes", ours(|wake| wake.waking));
-        table.own_row("CONNECT", ours(|wake| wake.connect));
-        table.own_row("address", ours(|wake| wake.address));
-        table.own_row("registered", ours(|wake| wake.registered));
-        table.own_row("the client knows (connect)", self.connects.iter().filter_map(|wake| wake.client).collect());
-        table.heading("seconds from one to the next");
-        table.row(
-            "CONNECT -> address",
-            [
-                ours(|wake| wake.address - wake.connect),
-                self.connector.clone(),
-                self.quick.clone(),
-                self.fresh.clone(),
-                self.no_modem.clone(),
-            ],
-        );
-        table.own_row("address -> registered", ours(|wake| wake.registered - wake.address));
-        table
-    }
 }
 
 fn write(line: &str) {

@@ -1,97 +1,99 @@
-//! ringup's side of the table: whole wakes, told by the daemons' own events.
+//! ringup's side of the table: whole wakes, told by the daemons' own events and by the exchange's log of calls.
 
-use ringup::demo::Heard;
+use std::path::Path;
+
 use ringup::demo::world::World;
 use ringup::exit::{Failure, Status};
 
-/// One wake, in seconds after its first RING at home.
-pub(crate) struct Wake {
-    /// The exchange saw the caller hang up.
-    pub(crate) caller_gone: f64,
-    /// The line was silent for long enough.
-    pub(crate) waking: f64,
-    /// The exchange connected home with its provider.
-    pub(crate) connect: f64,
-    /// The ip-up hook told home's daemon.
-    pub(crate) address: f64,
-    /// The directory acknowledged.
-    pub(crate) registered: f64,
-    /// The client had the record.
-    pub(crate) client: Option<f64>,
+use super::calls::{Calls, is, now, ring, since};
+use super::names::{HOME, HOME_BIND, HOME_FIRST};
+use super::phases::Wake;
+
+/// Which of the listeners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ours {
+    /// Registers with `ringup directory`.
+    Directory,
+    /// Registers with BIND.
+    Bind,
+    /// Its provider speaks first at CONNECT.
+    SpokenToFirst,
 }
 
-/// Starts everything a wake needs.
-pub(crate) async fn start(world: &mut World) -> Result<(), Failure> {
-    for (name, machine, role, ready) in [
-        ("exchange", None, "exchange", "line"),
-        ("directory", Some("directory"), "directory", "ready"),
-        ("provider", Some("provider"), "provide", "ready"),
-        ("home", Some("home"), "listen", "listening"),
-    ] {
-        world.start_role(name, machine, role)?;
-        world.until(name, ready).await?;
+impl Ours {
+    fn line(self) -> &'static str {
+        let (name, _number) = match self {
+            Self::Directory => HOME,
+            Self::Bind => HOME_BIND,
+            Self::SpokenToFirst => HOME_FIRST,
+        };
+        name
+    }
+}
+
+/// The size of a ping of which the octets there and back are as many as those of an UPDATE and its answer: 390 and 135
+/// with IP's and UDP's headers, by pppd's count; a ping has 28 octets of headers each way.
+const PING: &str = "234";
+
+/// Rings a listener once, and waits until it is back on its hook; gives the wake, and what an UPDATE's bytes by
+/// themselves took on the line meanwhile, in seconds.
+pub(crate) async fn wake(world: &mut World, ours: Ours) -> Result<(Wake, Vec<f64>), Failure> {
+    let moment = world.heard.len();
+    ring(world, ours.line()).await?;
+    registered(world, ours.line(), moment).await?;
+    let round_trips = if ours == Ours::Directory { round_trips(world).await? } else { Vec::new() };
+    Ok((settled(world, ours.line(), moment).await?, round_trips))
+}
+
+/// Wakes home as whoever wants to reach it does; gives the seconds from the first RING until the client knew.
+pub(crate) async fn connect(world: &mut World) -> Result<f64, Failure> {
+    let moment = world.heard.len();
+    let ran = world.run_role("client", "client", &["connect", "home", "--json", "--", "true"]).await?;
+    let at = now();
+    if ran.status != 0 {
+        let said = format!("ringup connect ended with {}: {}", ran.status, ran.errors.trim());
+        return Err(Failure::new(Status::Internal, said));
+    }
+    settled(world, HOME.0, moment).await?;
+    let knew = since(world, moment).iter().find(|one| is(one, "client", "online")).map_or(at, |online| online.at);
+    let first_ring = Calls::of(since(world, moment), HOME.0)?.first_ring;
+    Ok(std::time::Duration::from_millis(knew.saturating_sub(first_ring)).as_secs_f64())
+}
+
+async fn registered(world: &mut World, line: &str, moment: usize) -> Result<(), Failure> {
+    while !since(world, moment).iter().any(|one| is(one, line, "registered")) {
+        world.until(line, "registered").await?;
     }
     Ok(())
 }
 
-/// Rings home once, and waits until it is back on its hook.
-pub(crate) async fn wake(world: &mut World) -> Result<Wake, Failure> {
-    run(world, &["wake", "home"]).await
-}
-
-/// Wakes home as whoever wants to reach it does.
-pub(crate) async fn connect(world: &mut World) -> Result<Wake, Failure> {
-    run(world, &["connect", "home", "--json", "--", "true"]).await
-}
-
-async fn run(world: &mut World, arguments: &[&str]) -> Result<Wake, Failure> {
-    let mark = world.heard.len();
-    let ran = world.run_role("client", "client", arguments).await?;
-    if ran.status != 0 {
-        let said = format!("ringup {} ended with {}: {}", arguments.join(" "), ran.status, ran.errors.trim());
-        return Err(Failure::new(Status::Internal, said));
+/// Waits until the listener listens again, and reads the wake.
+async fn settled(world: &mut World, line: &str, moment: usize) -> Result<Wake, Failure> {
+    while !since(world, moment).iter().any(|one| is(one, line, "listening")) {
+        world.until(line, "listening").await?;
     }
-    let over = |world: &World| heard_since(world, mark).iter().any(|one| is(one, "home", "listening"));
-    while !over(world) {
-        world.until("home", "listening").await?;
+    let heard = since(world, moment);
+    let at = |event: &str| {
+        let found = heard.iter().find(|one| is(one, line, event)).map(|one| one.at);
+        found.ok_or_else(|| Failure::new(Status::Internal, format!("a wake of {line} without {event}")))
+    };
+    let calls = Calls::of(heard, line)?;
+    calls.never_off_hook_while_it_may_ring(line)?;
+    Ok(Wake::new(&calls, at("up")?, at("registered")?))
+}
+
+/// What an UPDATE's and its answer's bytes take on a link that is up: three times, in seconds.
+async fn round_trips(world: &mut World) -> Result<Vec<f64>, Failure> {
+    let mut command = world.command(Some("home"), Path::new("ping"));
+    command.args(["-c", "3", "-i", "0.4", "-s", PING, "192.0.2.6"]);
+    let ran = world.run("ping", command).await?;
+    let times = ran.output.lines().filter_map(|line| {
+        let (_before, time) = line.split_once("time=")?;
+        time.split(' ').next()?.parse::<f64>().ok()
+    });
+    let times: Vec<f64> = times.map(|milliseconds| milliseconds / 1000.0).collect();
+    if times.is_empty() {
+        return Err(Failure::new(Status::Internal, format!("no answer to a ping: {}{}", ran.output, ran.errors)));
     }
-    read(heard_since(world, mark))
-}
-
-fn heard_since(world: &World, mark: usize) -> &[Heard] {
-    world.heard.get(mark..).unwrap_or_default()
-}
-
-/// Finds a wake's phases in what was heard.
-fn read(heard: &[Heard]) -> Result<Wake, Failure> {
-    let first = |who: &'static str, event: &'static str| move |one: &&Heard| is(one, who, event);
-    let missing = |what: &str| Failure::new(Status::Internal, format!("a wake without an event: {what}"));
-    let find = |who, event| heard.iter().find(first(who, event)).ok_or_else(|| missing(event));
-    let ring = find("home", "ring")?.at;
-    let after = |at: u64| std::time::Duration::from_millis(at.saturating_sub(ring)).as_secs_f64();
-    let call_to_home = heard.iter().find(|one| is(one, "exchange", "ringing") && one.text("line") == "home");
-    let call_to_home = call_to_home.ok_or_else(|| missing("ringing"))?.text("call");
-    let gone = heard.iter().find(|one| is(one, "exchange", "hung-up") && one.text("call") == call_to_home);
-    let call_of_home = heard.iter().find(|one| is(one, "exchange", "dialled") && one.text("from") == "home");
-    let call_of_home = call_of_home.ok_or_else(|| missing("dialled"))?.text("call");
-    let connected = heard.iter().find(|one| is(one, "exchange", "connected") && one.text("call") == call_of_home);
-    Ok(Wake {
-        caller_gone: after(logged_at(gone.ok_or_else(|| missing("hung-up"))?)?),
-        waking: after(find("home", "waking")?.at),
-        connect: after(logged_at(connected.ok_or_else(|| missing("connected"))?)?),
-        address: after(find("home", "up")?.at),
-        registered: after(find("home", "registered")?.at),
-        client: find("client", "online").ok().map(|online| after(online.at)),
-    })
-}
-
-pub(crate) fn is(heard: &Heard, who: &str, event: &str) -> bool {
-    heard.who == who && heard.event == event
-}
-
-/// When something happened, as the exchange's log of calls has it: milliseconds since 1970.
-pub(crate) fn logged_at(heard: &Heard) -> Result<u64, Failure> {
-    let time = heard.text("time");
-    let read = time.parse::<jiff::Timestamp>().ok().and_then(|time| u64::try_from(time.as_millisecond()).ok());
-    read.ok_or_else(|| Failure::new(Status::Internal, format!("the exchange's log has no time but {time:?}")))
+    Ok(times)
 }

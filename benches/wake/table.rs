@@ -8,9 +8,9 @@ const LABEL: usize = 30;
 const CELL: usize = 19;
 
 /// How many peers there are.
-const PEERS: usize = 5;
+const PEERS: usize = 6;
 
-/// A table of five peers.
+/// A table of all peers.
 pub(crate) struct Table {
     peers: [&'static str; PEERS],
     lines: Vec<Line>,
@@ -33,11 +33,6 @@ impl Table {
     /// Adds a phase; a peer that has no such phase has no figures.
     pub(crate) fn row(&mut self, label: &'static str, figures: [Vec<f64>; PEERS]) {
         self.lines.push(Line::Row(label, figures));
-    }
-
-    /// Adds a phase that only the first peer has.
-    pub(crate) fn own_row(&mut self, label: &'static str, figures: Vec<f64>) {
-        self.row(label, [figures, vec![], vec![], vec![], vec![]]);
     }
 }
 
@@ -74,7 +69,8 @@ fn cell(figures: &[f64]) -> String {
     format!("{least:.2} {median:5.2} {greatest:5.2}")
 }
 
-fn median(sorted: &[f64]) -> Option<f64> {
+/// The median of sorted figures.
+pub(crate) fn median(sorted: &[f64]) -> Option<f64> {
     let upper = *sorted.get(sorted.len() / 2)?;
     if sorted.len() % 2 == 1 {
         return Some(upper);
