@@ -183,3 +183,13 @@ pub struct Hook {
     /// pppd's ipparam option.
     pub ipparam: Option<String>,
 }
+
+impl Hook {
+    /// What the link is called: its peers file and its linkname, from the environment that pppd gives its hooks, and its
+    /// ipparam.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let variables = ["CALL_FILE", "LINKNAME"].into_iter().filter_map(|variable| std::env::var(variable).ok());
+        variables.chain(self.ipparam.clone()).filter(|name| !name.is_empty()).collect()
+    }
+}

@@ -73,9 +73,12 @@ pub async fn run(cli: &Cli) -> Result<u8, Failure> {
                 local: hook.local,
                 remote: hook.remote,
                 peer: std::env::var("PEERNAME").ok(),
+                names: hook.names(),
             })
         })?,
-        Command::IpDown(hook) => post(hook, |hook| HookEvent::Down { interface: hook.interface.clone() })?,
+        Command::IpDown(hook) => {
+            post(hook, |hook| HookEvent::Down { interface: hook.interface.clone(), names: hook.names() })?;
+        }
         Command::OwnLink => connect::own_link::keeper::run(&config()?.keeper()?, &stop).await?,
     }
     Ok(0)

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::exchange::Exchange;
 use super::host::Host;
+use super::isp::Isp;
 use super::modem::{Modem, ModemKind};
 use super::value::{AddressRange, Span, Telephone};
 
@@ -42,27 +43,6 @@ pub struct File {
     pub provide: Option<Provide>,
     /// `ringup exchange`: the telephone exchange.
     pub exchange: Option<Exchange>,
-}
-
-/// A PPP provider as its subscriber sees it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Isp {
-    /// The number to dial.
-    pub number: Telephone,
-    /// The name to give in PAP or CHAP.
-    pub user: String,
-    /// The file that holds the password.
-    pub secret: PathBuf,
-    /// How long a call may take until CONNECT.
-    #[serde(default = "default_connect_within")]
-    pub connect_within: Span,
-    /// How long from CONNECT until PPP has an address.
-    #[serde(default = "default_link_within")]
-    pub link_within: Span,
-    /// `connect`: how long its own link stays up after the last user has left, ready for the next.
-    #[serde(default = "default_linger")]
-    pub linger: Span,
 }
 
 /// A TSIG key (RFC 8945).
@@ -199,16 +179,8 @@ fn default_runtime_directory() -> PathBuf {
     PathBuf::from("/run/ringup")
 }
 
-fn default_connect_within() -> Span {
-    Span::seconds(90) // S7 is 50 to 90 s by default on real modems
-}
-
-fn default_link_within() -> Span {
+pub(super) fn default_link_within() -> Span {
     Span::seconds(30) // pppd's own patience with default timers
-}
-
-fn default_linger() -> Span {
-    Span::seconds(0)
 }
 
 fn default_algorithm() -> String {
@@ -272,8 +244,8 @@ impl File {
                 join(path);
             }
         }
-        if let Some(isp) = &mut self.isp {
-            join(&mut isp.secret);
+        if let Some(secret) = self.isp.as_mut().and_then(|isp| isp.secret.as_mut()) {
+            join(secret);
         }
         if let Some(host) = &mut self.host {
             host.resolve(join);

@@ -17,7 +17,7 @@ use crate::exit::{Failure, Status};
 use crate::listen::doorman::{Callers, Policy};
 use crate::record::{HostName, PublicKey};
 use crate::secret::Secret;
-use crate::{directory, link, listen, provide, watch};
+use crate::{directory, listen, provide, watch};
 
 /// What `listen` works with.
 pub struct HomeSettings {
@@ -240,18 +240,6 @@ impl Config {
         Ok(servers.clone())
     }
 
-    fn isp(&self) -> Result<link::Isp, ConfigError> {
-        let section = self.section("isp", self.file().isp.as_ref())?;
-        let secret = self.secret("isp.secret", &section.secret)?;
-        Ok(link::Isp {
-            number: section.number.number().clone(),
-            side: link::Side::Subscriber { user: section.user.clone(), secret },
-            connect_within: section.connect_within.duration(),
-            link_within: section.link_within.duration(),
-            runtime: self.file().runtime_directory.clone(),
-        })
-    }
-
     pub(super) fn tsig(&self, key: &str, name: &str, algorithm: &str, secret: &Path) -> Result<TsigKey, ConfigError> {
         let algorithm: Algorithm =
             algorithm.parse().map_err(|error| self.wrong(&key.replace("secret", "algorithm"), format!("{error}")))?;
@@ -259,7 +247,7 @@ impl Config {
         TsigKey::new(name, algorithm, &secret).map_err(|error| self.wrong(key, error.to_string()).about_secret())
     }
 
-    fn secret(&self, key: &str, path: &Path) -> Result<Secret, ConfigError> {
+    pub(super) fn secret(&self, key: &str, path: &Path) -> Result<Secret, ConfigError> {
         Secret::read(path)
             .map_err(|error| self.wrong(key, Failure::caused(Status::Secret, &error).message).about_secret())
     }

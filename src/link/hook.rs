@@ -24,6 +24,9 @@ pub enum HookEvent {
     Down {
         /// The interface that went.
         interface: String,
+        /// As [`Up::names`].
+        #[serde(default)]
+        names: Vec<String>,
     },
 }
 
@@ -39,6 +42,9 @@ pub struct Up {
     pub remote: IpAddr,
     /// The name that the other side proved, if it had to.
     pub peer: Option<String>,
+    /// What the link is called here: its peers file, its linkname and its ipparam (pppd(8)), as far as it has them.
+    #[serde(default)]
+    pub names: Vec<String>,
 }
 
 /// The daemon's end of the socket; the file goes when it is dropped.

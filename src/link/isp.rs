@@ -9,22 +9,34 @@ use hayes::modem::Outcome;
 use hayes::number::Number;
 use tokio::time::Instant;
 
-use super::{Link, LinkEnd, Side, Up};
+use super::{Link, LinkEnd, Peer, Side, Up};
 use crate::exit::{Failure, Status};
 
-/// A provider, as its subscriber dials it.
+/// A provider, as its subscriber reaches it.
 #[derive(Clone, Debug)]
 pub struct Isp {
-    /// Its number.
-    pub number: Number,
-    /// Our name and secret there.
-    pub side: Side,
+    /// How it is reached.
+    pub way: Way,
     /// How long a call may take until CONNECT.
     pub connect_within: Duration,
     /// How long from CONNECT until there is an address.
     pub link_within: Duration,
     /// Where the link's socket and options file go.
     pub runtime: PathBuf,
+}
+
+/// How a provider is reached.
+#[derive(Clone, Debug)]
+pub enum Way {
+    /// We dial, and hand pppd the open line.
+    Dial {
+        /// Its number.
+        number: Number,
+        /// Our account there.
+        side: Side,
+    },
+    /// pppd does all of it, by a peers file of the owner's.
+    Peer(Peer),
 }
 
 /// Why a call to the provider brought no link.
@@ -34,7 +46,7 @@ pub enum CallFailure {
     Line(DriverError),
     /// The call ended so.
     Call(Outcome),
-    /// The call stood, but there was no link.
+    /// The call stood, or was not even begun, but there was no link.
     Link {
         /// Why.
         end: LinkEnd,
@@ -46,38 +58,88 @@ pub enum CallFailure {
 /// The moments of a call to the provider, for whoever measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallStep {
-    /// The number is being dialled.
+    /// The number is being dialled, and pppd gets ready.
     Dialling,
-    /// The modems have agreed; pppd starts.
+    /// The modems have agreed.
     Connected,
 }
 
 /// Dials the provider with a modem that is ready, and waits for an address.
 ///
 /// # Errors
-/// With the cause, and the modem, on hook again, unless the line itself is gone.
+/// With the cause, and the modem, on hook again, unless the line itself is gone or pppd had it for itself.
 ///
 /// # Cancel safety
 /// When dropped the line is closed, which drops DTR: the modem hangs up. Prefer to let it end.
 pub async fn call(
-    mut driver: Driver,
+    driver: Driver,
+    isp: &Isp,
+    step: impl FnMut(CallStep),
+) -> Result<(Link, Up), (CallFailure, Option<Driver>)> {
+    Box::pin(reach(driver, isp, step)).await // a call is much to carry about for whoever waits for it
+}
+
+async fn reach(
+    driver: Driver,
     isp: &Isp,
     mut step: impl FnMut(CallStep),
 ) -> Result<(Link, Up), (CallFailure, Option<Driver>)> {
     step(CallStep::Dialling);
-    match driver.dial(&isp.number, isp.connect_within).await {
-        Ok(Outcome::Connected(connect)) => tracing::info!(connect = connect.text, "the provider answered"),
-        Ok(outcome) => return Err((CallFailure::Call(outcome), Some(driver))),
-        Err(error) => return Err((CallFailure::Line(error), Some(driver))),
-    }
-    step(CallStep::Connected);
-    let deadline = Instant::now() + isp.link_within;
-    let mut link = match Link::start(driver.into_online(), &isp.side, &isp.runtime) {
-        Ok(link) => link,
-        Err((online, end)) => {
-            return Err((CallFailure::Link { end, said: None }, hung_up(Some(online.into_driver())).await));
+    let (link, deadline) = match &isp.way {
+        Way::Dial { number, side } => {
+            let link = dial(driver, number, side, isp).await?;
+            step(CallStep::Connected);
+            (link, Instant::now() + isp.link_within)
+        }
+        Way::Peer(peer) => {
+            // pppd opens the tty itself, and would wait for our lock on it.
+            let spare = if peer.uses(driver.port()) { None } else { Some(driver) };
+            let mut link = match Link::start_peer(peer, &isp.runtime) {
+                Ok(link) => link,
+                Err(end) => return Err((CallFailure::Link { end, said: None }, spare)),
+            };
+            link.keep(spare);
+            (link, Instant::now() + isp.connect_within + isp.link_within)
         }
     };
+    wait_until_up(link, deadline).await
+}
+
+/// Dials with pppd standing by, so that not a moment is lost at CONNECT.
+async fn dial(
+    mut driver: Driver,
+    number: &Number,
+    side: &Side,
+    isp: &Isp,
+) -> Result<Link, (CallFailure, Option<Driver>)> {
+    let mut link = match Link::prepare(side, &isp.runtime, isp.connect_within + isp.link_within) {
+        Ok(link) => link,
+        Err(end) => return Err((CallFailure::Link { end, said: None }, Some(driver))),
+    };
+    let outcome = tokio::select! {
+        outcome = driver.dial(number, isp.connect_within) => Ok(outcome),
+        end = link.ended() => Err(end),
+    };
+    let failure = match outcome {
+        Ok(Ok(Outcome::Connected(connect))) => {
+            tracing::info!(connect = connect.text, "the provider answered");
+            link.connect(driver.into_online());
+            return Ok(link);
+        }
+        Ok(Ok(outcome)) => CallFailure::Call(outcome),
+        Ok(Err(error)) => CallFailure::Line(error),
+        // pppd cannot do its part: the call is given up before it costs anything.
+        Err(end) => {
+            let driver = hung_up(Some(driver)).await;
+            link.close().await;
+            return Err((CallFailure::Link { end, said: None }, driver));
+        }
+    };
+    link.close().await;
+    Err((failure, Some(driver)))
+}
+
+async fn wait_until_up(mut link: Link, deadline: Instant) -> Result<(Link, Up), (CallFailure, Option<Driver>)> {
     match link.come_up(deadline).await {
         Ok(up) => Ok((link, up)),
         Err(end) => {

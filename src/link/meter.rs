@@ -1,6 +1,6 @@
 //! What has passed on a link so far, and since when nothing has.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     packets: AtomicU64,
+    lcp: AtomicBool,
     words: Mutex<String>,
 }
 
@@ -20,6 +21,15 @@ impl Meter {
         self.packets.load(Ordering::Relaxed)
     }
 
+    pub(super) fn note_lcp(&self) {
+        self.lcp.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the other side has spoken LCP.
+    pub(super) fn lcp_heard(&self) -> bool {
+        self.lcp.load(Ordering::Relaxed)
+    }
+
     pub(super) fn note_words(&self, words: &str) {
         words.clone_into(&mut self.words.lock().unwrap_or_else(PoisonError::into_inner));
     }
@@ -29,6 +39,20 @@ impl Meter {
         let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
         (!words.is_empty()).then(|| words.clone())
     }
+}
+
+/// How many packets an interface of this machine has carried, both ways; none once it is gone.
+pub(super) fn interface_packets(interface: &str) -> u64 {
+    std::fs::read_to_string("/proc/net/dev").map_or(0, |table| packets_of(&table, interface))
+}
+
+/// Reads an interface's line of /proc/net/dev: eight counts of what was received, then as many of what was sent; the
+/// second of each are packets (proc(5)).
+fn packets_of(table: &str, interface: &str) -> u64 {
+    let line = table.lines().find_map(|line| line.trim().strip_prefix(interface)?.strip_prefix(':'));
+    let counts: Vec<u64> =
+        line.into_iter().flat_map(str::split_whitespace).filter_map(|word| word.parse().ok()).collect();
+    [1, 9].iter().filter_map(|index| counts.get(*index)).sum()
 }
 
 /// Decides when a link is idle: no packet but our own registrations for a given time. Sans IO.
@@ -71,6 +95,14 @@ impl IdleClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interfaces_packets_are_those_received_and_those_sent() {
+        let table = "Inter-|   Receive  |  Transmit\n face |bytes packets errs\n\
+                     ppp10: 1 100 0 0 0 0 0 0 1 100 0 0 0 0 0 0\n  ppp1: 600 7 0 0 0 0 0 0 900 5 0 0 0 0 0 0\n";
+        assert_eq!(packets_of(table, "ppp1"), 12);
+        assert_eq!(packets_of(table, "ppp2"), 0);
+    }
 
     #[test]
     fn our_own_registrations_do_not_keep_the_link_up() {

@@ -1,38 +1,34 @@
 //! The pppd process: its options in a file that only root may read, its log line by line, its end.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
-use std::net::Ipv4Addr;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 
-use super::hook;
-use crate::secret::Secret;
-
-/// Which side of PPP we are, and with what.
+/// The files of one link: its hooks' socket, pppd's options, and pppd's process number for whoever comes after us.
 #[derive(Clone, Debug)]
-pub enum Side {
-    /// A provider's subscriber: gives a name and secret, takes the address it is lent, routes everything there.
-    Subscriber {
-        /// The name to give.
-        user: String,
-        /// The secret that goes with it.
-        secret: Secret,
-    },
-    /// The provider: asks for CHAP (RFC 1994) and lends an address.
-    Provider {
-        /// The server's name in CHAP.
-        name: String,
-        /// Our own end.
-        local: Ipv4Addr,
-        /// The address that is lent.
-        lent: Ipv4Addr,
-    },
+pub(super) struct Files {
+    pub(super) socket: PathBuf,
+    pub(super) options: PathBuf,
+    pub(super) pid: PathBuf,
+}
+
+impl Files {
+    /// Files that no other link of this machine has.
+    pub(super) fn new(runtime: &Path) -> Self {
+        static LINKS: AtomicU32 = AtomicU32::new(0);
+        let name = format!("link-{}-{}", std::process::id(), LINKS.fetch_add(1, Ordering::Relaxed));
+        let file = |kind: &str| runtime.join(format!("{name}.{kind}"));
+        Self { socket: file("sock"), options: file("options"), pid: file("pid") }
+    }
 }
 
 /// A running pppd.
@@ -40,7 +36,7 @@ pub enum Side {
 pub(super) struct Pppd {
     child: Child,
     log: Lines<BufReader<ChildStderr>>,
-    options: PathBuf,
+    files: Files,
     /// How it ended, `Some(None)` by a signal.
     status: Option<Option<i32>>,
 }
@@ -58,13 +54,14 @@ pub(super) enum Said {
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
 impl Pppd {
-    /// Starts pppd on a line that is already open.
-    pub(super) fn start(side: &Side, line: OwnedFd, options: PathBuf, socket: &Path) -> io::Result<Self> {
-        write_options(&options, &options_for(side, socket)?)?;
+    /// Starts pppd with these options, after the arguments before them; its standard input may be its line.
+    pub(super) fn start(before: &[OsString], options: &str, stdin: Stdio, files: Files) -> io::Result<Self> {
+        write_private(&files.options, options)?;
         let spawned = Command::new(program())
+            .args(before)
             .arg("file")
-            .arg(&options)
-            .stdin(Stdio::from(line))
+            .arg(&files.options)
+            .stdin(stdin)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .process_group(0) // Ctrl-C is ours to act on: the record is withdrawn before the link goes
@@ -73,12 +70,14 @@ impl Pppd {
         let no_log = || io::Error::other("pppd's log is not to be had");
         let started = spawned.and_then(|mut child| {
             let log = BufReader::new(child.stderr.take().ok_or_else(no_log)?).lines();
+            write_private(&files.pid, &format!("{}\n", child.id().unwrap_or_default()))?;
             Ok((child, log))
         });
         match started {
-            Ok((child, log)) => Ok(Self { child, log, options, status: None }),
+            Ok((child, log)) => Ok(Self { child, log, files, status: None }),
             Err(error) => {
-                remove(&options);
+                remove(&files.options);
+                remove(&files.pid);
                 Err(error)
             }
         }
@@ -111,16 +110,15 @@ impl Pppd {
 
     /// Takes the options away once pppd has read them: they hold the secret.
     pub(super) fn forget_options(&self) {
-        remove(&self.options);
+        remove(&self.files.options);
     }
 
     /// Asks pppd to end the link in good order.
     pub(super) fn terminate(&self) {
-        if let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) {
-            let pid = nix::unistd::Pid::from_raw(pid);
-            if let Err(error) = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM) {
-                tracing::debug!(%error, "pppd was gone already");
-            }
+        if let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok())
+            && let Err(error) = kill(Pid::from_raw(pid), Signal::SIGTERM)
+        {
+            tracing::debug!(%error, "pppd was gone already");
         }
     }
 
@@ -134,7 +132,8 @@ impl Pppd {
 
 impl Drop for Pppd {
     fn drop(&mut self) {
-        remove(&self.options);
+        remove(&self.files.options);
+        remove(&self.files.pid);
     }
 }
 
@@ -144,84 +143,19 @@ fn program() -> &'static Path {
     if usual.exists() { usual } else { Path::new("pppd") }
 }
 
-fn options_for(side: &Side, socket: &Path) -> io::Result<String> {
-    let program = std::env::current_exe()?;
-    let mut options = format!(
-        "nodetach\nlogfd 2\nlocal\nnoccp\nnoipv6\nlcp-restart 1\nlcp-max-configure 10\nipcp-restart 1\n\
-         lcp-echo-interval 5\nlcp-echo-failure 3\nset {}={}\nset {}={}\n",
-        hook::SOCKET_VARIABLE,
-        quoted(&socket.display().to_string()),
-        hook::PROGRAM_VARIABLE,
-        quoted(&program.display().to_string()),
-    );
-    match side {
-        Side::Subscriber { user, secret } => {
-            let secret = String::from_utf8_lossy(secret.expose());
-            options.push_str(&format!(
-                "noauth\nnoipdefault\ndefaultroute\nrefuse-eap\nuser {}\npassword {}\n",
-                quoted(user),
-                quoted(&secret)
-            ));
-        }
-        Side::Provider { name, local, lent } => {
-            options.push_str(&format!(
-                "auth\nrequire-chap\nrefuse-eap\nnodefaultroute\nname {}\n{local}:{lent}\n",
-                quoted(name)
-            ));
-        }
-    }
-    Ok(options)
-}
-
-/// A word as pppd's option files have it (pppd(8), OPTIONS FILES).
-fn quoted(word: &str) -> String {
-    format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-fn write_options(path: &Path, options: &str) -> io::Result<()> {
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
     remove(path);
-    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(options.as_bytes())
+    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text.as_bytes())
 }
 
 fn remove(path: &Path) {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            tracing::warn!(%error, path = %path.display(), "cannot remove pppd's options");
+            tracing::warn!(%error, path = %path.display(), "cannot remove a file of a link that is over");
         }
         Ok(()) | Err(_) => {}
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_with_quotes_and_blanks_reaches_pppd_whole() {
-        assert_eq!(quoted(r#"a "b" \c"#), r#""a \"b\" \\c""#);
-    }
-
-    #[test]
-    fn the_subscriber_takes_no_address_of_its_own_and_never_authenticates_its_provider() {
-        let side = Side::Subscriber { user: "home".to_owned(), secret: Secret::new(b"s3cret".to_vec()) };
-        let options = options_for(&side, Path::new("/run/x.sock")).unwrap();
-        for line in ["noauth", "noipdefault", "defaultroute", "user \"home\"", "password \"s3cret\""] {
-            assert!(options.lines().any(|option| option == line), "{line}");
-        }
-    }
-
-    #[test]
-    fn the_provider_asks_for_chap_and_lends_one_address() {
-        let side = Side::Provider {
-            name: "isp".to_owned(),
-            local: Ipv4Addr::new(203, 0, 113, 1),
-            lent: Ipv4Addr::new(203, 0, 113, 10),
-        };
-        let options = options_for(&side, Path::new("/run/x.sock")).unwrap();
-        assert!(options.lines().any(|option| option == "require-chap"));
-        assert!(options.lines().any(|option| option == "203.0.113.1:203.0.113.10"));
     }
 }

@@ -1,10 +1,11 @@
-//! Carries bytes between the modem's line and the pty that is pppd's line, and holds the peer's first bytes until pppd
-//! has spoken: at its start pppd throws away what already waits in its tty, and with it the peer's first request.
+//! Carries bytes between the modem's line and the pty that is pppd's line, and sees to it that neither side's first
+//! request is lost: pppd's waits for the line, and the peer's waits until pppd has spoken, for at its start pppd throws
+//! away what already waits in its tty.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hayes::driver::Online;
 use nix::fcntl::{OFlag, open};
@@ -13,11 +14,13 @@ use nix::sys::stat::Mode;
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::unix::pipe;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::frames::FrameWatch;
 use super::meter::Meter;
+use super::opening::Opening;
 
 /// What one read may bring; a PPP frame with everything escaped is about 3000 octets.
 const CHUNK: usize = 4096;
@@ -60,33 +63,67 @@ pub(super) fn pty() -> io::Result<(Master, OwnedFd)> {
     Ok((Master { from_pppd, to_pppd }, slave))
 }
 
-/// Carries bytes until one side ends or `stop` is cancelled; gives the line back, carrier or not.
+/// Holds what pppd says until it is given a line, then carries bytes until one side ends or `stop` is cancelled; gives the
+/// line back, carrier or not, if it ever had one.
 pub(super) async fn run(
-    online: Online,
-    master: Master,
+    mut master: Master,
+    mut line: oneshot::Receiver<Online>,
     meter: Arc<Meter>,
     stop: CancellationToken,
-) -> (Online, RelayEnd) {
-    let (from_line, to_line) = tokio::io::split(online);
-    let mut inward = Inward { line: from_line, pppd: master.to_pppd, meter: Arc::clone(&meter) };
-    let mut outward = Outward { pppd: master.from_pppd, line: to_line, meter };
+) -> (Option<Online>, RelayEnd) {
     let spoken = CancellationToken::new();
+    let mut opening = Opening::default();
+    let mut buffer = vec![0; CHUNK];
+    let online = loop {
+        tokio::select! {
+            given = &mut line => match given {
+                Ok(online) => break online,
+                Err(_dropped) => return (None, RelayEnd::Stopped),
+            },
+            read = master.from_pppd.read(&mut buffer) => match read {
+                Ok(0) | Err(_) => {
+                    line.close();
+                    return (line.try_recv().ok(), RelayEnd::PppdGone);
+                }
+                Ok(length) => {
+                    spoken.cancel();
+                    let held = buffer.get(..length).unwrap_or_default();
+                    opening.handle_pppd(held, crate::clock::now(), &mut Vec::new());
+                }
+            },
+            () = stop.cancelled() => {
+                line.close();
+                return (line.try_recv().ok(), RelayEnd::Stopped);
+            }
+        }
+    };
+    let mut first = Vec::new();
+    opening.handle_connect(crate::clock::now(), &mut first);
+    tracing::debug!(octets = first.len(), "pppd's first request goes out");
+    let (from_line, to_line) = tokio::io::split(online);
+    let opening = Mutex::new(opening);
+    let (again, to_say_again) = mpsc::channel(1);
+    let mut inward = Inward { line: from_line, pppd: master.to_pppd, meter: &meter, opening: &opening, again };
+    let mut outward = Outward { pppd: master.from_pppd, line: to_line, meter: &meter, opening: &opening, to_say_again };
     let end = tokio::select! {
         end = inward.run(&spoken) => end,
-        end = outward.run(&spoken) => end,
+        end = outward.run(&spoken, &first) => end,
         () = stop.cancelled() => RelayEnd::Stopped,
     };
-    (inward.line.unsplit(outward.line), end)
+    (Some(inward.line.unsplit(outward.line)), end)
 }
 
 /// From the line to pppd.
-struct Inward {
+struct Inward<'relay> {
     line: ReadHalf<Online>,
     pppd: pipe::Sender,
-    meter: Arc<Meter>,
+    meter: &'relay Meter,
+    opening: &'relay Mutex<Opening>,
+    /// What must go out on the line before pppd answers what has come in.
+    again: mpsc::Sender<Vec<u8>>,
 }
 
-impl Inward {
+impl Inward<'_> {
     async fn run(&mut self, spoken: &CancellationToken) -> RelayEnd {
         spoken.cancelled().await;
         let mut watch = FrameWatch::default();
@@ -106,6 +143,7 @@ impl Inward {
             watch.handle_bytes(bytes, crate::clock::now());
             self.meter.add_packets(watch.packets() - before);
             self.meter.note_words(watch.words());
+            self.open(bytes).await;
             if self.pppd.write_all(bytes).await.is_err() {
                 return RelayEnd::PppdGone;
             }
@@ -114,21 +152,52 @@ impl Inward {
             }
         }
     }
+
+    async fn open(&mut self, bytes: &[u8]) {
+        let mut first = Vec::new();
+        {
+            let mut opening = locked(self.opening);
+            opening.handle_line(bytes, crate::clock::now(), &mut first);
+            if opening.peer_speaks_lcp() {
+                self.meter.note_lcp();
+            }
+        }
+        if !first.is_empty() && self.again.send(first).await.is_err() {
+            tracing::debug!("the relay is ending");
+        }
+    }
 }
 
 /// From pppd to the line.
-struct Outward {
+struct Outward<'relay> {
     pppd: pipe::Receiver,
     line: WriteHalf<Online>,
-    meter: Arc<Meter>,
+    meter: &'relay Meter,
+    opening: &'relay Mutex<Opening>,
+    to_say_again: mpsc::Receiver<Vec<u8>>,
 }
 
-impl Outward {
-    async fn run(&mut self, spoken: &CancellationToken) -> RelayEnd {
+impl Outward<'_> {
+    async fn run(&mut self, spoken: &CancellationToken, first: &[u8]) -> RelayEnd {
+        if let Err(error) = self.pass_on(first).await {
+            return line_gone(&error);
+        }
         let mut watch = FrameWatch::default();
         let mut buffer = vec![0; CHUNK];
+        let mut opening = true;
         loop {
-            let length = match self.pppd.read(&mut buffer).await {
+            let read = tokio::select! {
+                biased; // our request once more, before pppd's answer to the peer's
+                Some(request) = self.to_say_again.recv() => {
+                    tracing::debug!("the peer listens now: pppd's first request once more");
+                    if let Err(error) = self.pass_on(&request).await {
+                        return line_gone(&error);
+                    }
+                    continue;
+                }
+                read = self.pppd.read(&mut buffer) => read,
+            };
+            let length = match read {
                 // A master whose slave is closed reads EIO, not an end of file.
                 Ok(0) | Err(_) => return RelayEnd::PppdGone,
                 Ok(length) => length,
@@ -138,15 +207,31 @@ impl Outward {
             let before = watch.packets();
             watch.handle_bytes(bytes, crate::clock::now());
             self.meter.add_packets(watch.packets() - before);
-            let passed_on = async {
-                self.line.write_all(bytes).await?;
-                self.line.flush().await
+            let passed_on = if opening {
+                let mut passed = Vec::with_capacity(length);
+                opening = {
+                    let mut core = locked(self.opening);
+                    core.handle_pppd(bytes, crate::clock::now(), &mut passed);
+                    !core.is_over()
+                };
+                self.pass_on(&passed).await
+            } else {
+                self.pass_on(bytes).await
             };
-            if let Err(error) = passed_on.await {
+            if let Err(error) = passed_on {
                 return line_gone(&error);
             }
         }
     }
+
+    async fn pass_on(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.line.write_all(bytes).await?;
+        self.line.flush().await
+    }
+}
+
+fn locked(opening: &Mutex<Opening>) -> MutexGuard<'_, Opening> {
+    opening.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn line_gone(error: &io::Error) -> RelayEnd {

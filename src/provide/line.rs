@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::pool::Pool;
 use super::{Event, Settings};
 use crate::exit::Failure;
-use crate::link::{Link, LinkEnd, LinkEvent, Side, line_failure};
+use crate::link::{Link, LinkEnd, Side, line_failure};
 use crate::report::Report;
 
 /// How long to wait before a lost line is tried again, at first and at most.
@@ -133,7 +133,7 @@ impl Line {
         shutdown: &CancellationToken,
     ) -> (LinkEnd, Option<Driver>) {
         let side = Side::Provider { name: self.settings.name.clone(), local: self.settings.local, lent };
-        let mut link = match Link::start(online, &side, &self.settings.runtime) {
+        let mut link = match Link::start(online, &side, &self.settings.runtime, self.settings.link_within) {
             Ok(link) => link,
             Err((online, end)) => return (end, Some(online.into_driver())),
         };
@@ -146,7 +146,7 @@ impl Line {
                 tracing::info!(line = %self.name, peer = up.peer.as_deref().unwrap_or_default(), "caller online");
                 self.report.say(&Event::Up { line: self.name.clone(), address: lent, peer: up.peer });
                 tokio::select! {
-                    end = ended(&mut link) => end,
+                    end = link.ended() => end,
                     () = shutdown.cancelled() => LinkEnd::Stopped,
                 }
             }
@@ -173,14 +173,6 @@ impl Line {
     fn pool(&self) -> std::sync::MutexGuard<'_, Pool> {
         // Every change of the pool is one transaction: after a panic elsewhere it is as whole as the database.
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-async fn ended(link: &mut Link) -> LinkEnd {
-    loop {
-        if let LinkEvent::Ended(end) = link.next().await {
-            return end;
-        }
     }
 }
 

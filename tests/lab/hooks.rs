@@ -1,28 +1,28 @@
-//! pppd's hooks: the distribution's folder, and a hook that never reports.
+//! pppd's hooks: the distribution's folder, and hooks that never report.
 
 use std::path::Path;
 
 use nix::sys::signal::Signal;
-use ringup::exit::Status;
 
-use super::harness::{QUICK, code, in_lab};
+use super::harness::{QUICK, in_lab};
 
 #[test]
-fn a_hook_in_the_distributions_ip_up_d_is_heard_and_a_silent_one_is_named() {
+fn a_hook_in_the_distributions_ip_up_d_is_heard_and_a_silent_one_holds_nobody_up() {
     in_lab(QUICK, async |lab| {
         let _restored = DistributionHooks::install();
         lab.start().await;
-        let seq = lab.bring_home_online().await;
-        assert_eq!(lab.record().await["seq"], serde_json::json!(seq));
-        // Only the provider's end reports from here on.
-        let deaf = "#!/bin/sh\ncase $4 in 203.0.113.1) exec \"$RINGUP\" ip-up \"$@\" ;; esac\n";
-        std::fs::write(DistributionHooks::HOOK, deaf).unwrap();
+        let began = lab.moment();
+        lab.bring_home_online().await;
+        assert_eq!(lab.since(began, "provider", "up").await.text("peer"), "home");
         lab.world.signal("home", Signal::SIGTERM);
         assert_eq!(lab.world.ended("home").await.unwrap(), 0);
-        let ran = lab.connect(&[]).await;
-        assert_eq!(ran.status, code(Status::Missing), "{}", ran.errors);
-        assert!(ran.errors.contains("hook never reported") && ran.errors.contains("hint: install"), "{}", ran.errors);
-        assert_eq!(lab.traces("client").await, Vec::<String>::new());
+        // Neither end is told by a hook from here on: pppd's log tells both, but not who calls.
+        std::fs::write(DistributionHooks::HOOK, "#!/bin/sh\n").unwrap();
+        lab.start_home().await;
+        let again = lab.moment();
+        let seq = lab.bring_home_online().await;
+        assert_eq!(lab.record().await["seq"], serde_json::json!(seq));
+        assert!(lab.since(again, "provider", "up").await.fields["peer"].is_null());
     });
 }
 

@@ -20,6 +20,7 @@ mod remains;
 
 mod hooks;
 mod interrupts;
+mod link;
 mod refusals;
 mod registration;
 mod road;

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{READY, Said, Want, line};
 use crate::exit::{Failure, Status};
-use crate::link::{self, CallFailure, Isp, Link, LinkEvent, Up, line_failure};
+use crate::link::{self, CallFailure, Isp, Link, Up, line_failure};
 
 /// How long a new keeper waits for its first lessee.
 const FIRST_LESSEE: Duration = Duration::from_secs(10);
@@ -293,7 +293,7 @@ async fn raise(settings: &Settings) -> Result<(Link, Up), Failure> {
 
 async fn link_end(link: &mut Option<(Link, Up)>) {
     match link {
-        Some((link, _up)) => while let LinkEvent::Up(_) = link.next().await {},
+        Some((link, _up)) => drop(link.ended().await),
         None => std::future::pending().await,
     }
 }

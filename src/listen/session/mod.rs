@@ -42,7 +42,7 @@ impl<'house> Session<'house> {
         tracing::info!(interface = %up.interface, "link up");
         tracing::debug!(address = %up.local, "lent");
         self.say(&Event::Up { interface: up.interface.clone(), address: up.local });
-        let cause = self.stay_online(&mut link, &up).await;
+        let cause = self.stay_online(&mut link).await;
         let (end, line) = link.close().await;
         let cause = cause.unwrap_or(end);
         let line = hang_up(line).await;

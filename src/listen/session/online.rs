@@ -1,11 +1,12 @@
 //! The time online: has the address registered, decides when the link goes, and withdraws the record before it does.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{Event, Session};
 use crate::dns::Progress;
 use crate::exit::Failure;
-use crate::link::{IdleClock, Link, LinkEnd, LinkEvent, Up};
+use crate::link::{IdleClock, Link, LinkEnd, LinkEvent};
 use crate::record::Reachability;
 
 /// How long the record's withdrawal may hold up the end of the link; after it the lease runs out by itself.
@@ -15,8 +16,8 @@ const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 impl Session<'_> {
     /// Has the host registered for as long as the link stands, and withdraws in time. `None` when the link is to end.
-    pub(super) async fn stay_online(&mut self, link: &mut Link, up: &Up) -> Option<LinkEnd> {
-        let cause = self.serve(link, up).await;
+    pub(super) async fn stay_online(&mut self, link: &mut Link) -> Option<LinkEnd> {
+        let cause = self.serve(link).await;
         if cause.is_none() && self.registrar.is_exposed() {
             self.withdraw().await;
         }
@@ -25,15 +26,15 @@ impl Session<'_> {
     }
 
     /// Registers and renews until the link is idle, ends by itself, or the house shuts.
-    async fn serve(&mut self, link: &mut Link, up: &Up) -> Option<LinkEnd> {
+    async fn serve(&mut self, link: &mut Link) -> Option<LinkEnd> {
         let house = self.house;
         let mut clock = IdleClock::new(house.settings.idle, crate::clock::now());
-        self.announce(up);
+        self.announce(link.addresses());
         loop {
             tokio::select! {
                 event = link.next() => match event {
                     LinkEvent::Ended(end) => return Some(end),
-                    LinkEvent::Up(up) => self.announce(&up),
+                    LinkEvent::Up(_) | LinkEvent::Addresses => self.announce(link.addresses()),
                 },
                 progress = self.registrar.next() => self.tell(progress),
                 () = tokio::time::sleep(COUNT_EVERY) => {
@@ -49,9 +50,8 @@ impl Session<'_> {
         }
     }
 
-    /// Wants the host known at the link's address, and says so at once when nobody will reach it there.
-    fn announce(&mut self, up: &Up) {
-        let addresses = vec![up.local];
+    /// Wants the host known at the link's addresses, and says so at once when nobody will reach it there.
+    fn announce(&mut self, addresses: Vec<IpAddr>) {
         let reachability = Reachability::best_of(&addresses);
         if let Some(advice) = reachability.advice() {
             tracing::warn!(%reachability, "{advice}");
