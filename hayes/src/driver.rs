@@ -306,6 +306,7 @@ impl Driver {
                 | Event::RateKept { .. }
                 | Event::Ring(_)
                 | Event::Caller(_)
+                | Event::CallerGone
                 | Event::CallWaiting(_)
                 | Event::CallListed(_)
                 | Event::CallsListed(_)

@@ -111,6 +111,8 @@ pub enum Event {
     Ring(RingInfo),
     /// Caller identification came, before, between or after rings.
     Caller(CallerId),
+    /// The call that alerted is over before anybody answered: the network says so (`NO CARRIER` of cellular modems).
+    CallerGone,
     /// Another call comes in while one stands (`+CCWA`).
     CallWaiting(CallerId),
     /// One call of the list that was asked for.

@@ -183,6 +183,7 @@ fn describe(event: &Event) -> String {
         Event::Ended(outcome) => format!("ended {outcome:?}"),
         Event::CommandRefused(command) => format!("refused {command}"),
         Event::CallWaiting(caller) => describe_caller(caller).replacen("caller", "waiting", 1),
+        Event::CallerGone => "caller gone".to_owned(),
         Event::Ready | Event::HungUp | Event::Silent | Event::Alive | Event::Returned => {
             format!("{event:?}").to_lowercase()
         }

@@ -106,7 +106,7 @@ pub enum LineEvent {
     BusyTone,
     /// Both modems are connected at this rate in bit/s.
     Connected(u32),
-    /// The far modem's carrier, or the loop current, is gone.
+    /// The far modem's carrier, or the loop current, is gone; or who rang has hung up.
     Dropped,
 }
 

@@ -141,6 +141,9 @@ impl Modem {
             Step::Idle => {
                 if let ResultCode::Connect(text) = code {
                     self.connected(&text);
+                } else if code == ResultCode::NoCarrier && self.is_rung(now) {
+                    self.rang = None;
+                    self.report(Event::CallerGone);
                 }
             }
             Step::Guarding

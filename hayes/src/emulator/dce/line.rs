@@ -52,6 +52,13 @@ impl Dce {
                 State::Idle | State::OffHook { .. } | State::Dialling(_) | State::Collided { .. } => {}
             },
             LineEvent::Dropped => match self.state {
+                // A telephone line only falls silent; a mobile network says that its caller has gone.
+                State::Idle if self.is_cellular() && self.incoming && self.last_ring.take().is_some() => {
+                    self.incoming = false;
+                    self.caller = None;
+                    self.settings.registers.set(1, 0);
+                    self.result(&ResultCode::NoCarrier);
+                }
                 State::Idle | State::OffHook { .. } => {}
                 State::Dialling(_) | State::Awaiting { .. } => self.fail_call(&ResultCode::NoCarrier, now),
                 State::Collided { .. } => self.end_call(&ResultCode::NoCarrier, "COLLISION"),

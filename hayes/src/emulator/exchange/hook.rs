@@ -89,7 +89,7 @@ impl Exchange {
                 return self.reschedule(call_id);
             }
             Phase::Ringing(ringing) => {
-                self.free(ringing.callee, call_id);
+                self.drop_end(End::Line(ringing.callee), call_id, OutsideEvent::HungUp, now);
                 None
             }
             Phase::Answered { callee } | Phase::Training { callee, .. } => Some((other(callee), None)),

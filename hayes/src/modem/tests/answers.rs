@@ -111,3 +111,12 @@ fn a_call_that_waits_is_told_and_is_no_ring() {
     let wanted = talk.hear("\r\n+CCWA: \"+441234567890\",145,1\r\n");
     assert!(wanted[0].starts_with("CallWaiting(") && wanted[0].contains("+441234567890"), "{wanted:?}");
 }
+
+#[test]
+fn a_caller_who_has_gone_is_told_of_once_and_only_after_a_ring() {
+    let mut talk = Talk::ready();
+    assert!(talk.hear("\r\nNO CARRIER\r\n").is_empty(), "nobody rang");
+    talk.hear("\r\n+CRING: VOICE\r\n\r\n+CLIP: \"+27821231234\",145\r\n");
+    assert_eq!(talk.hear("\r\nNO CARRIER\r\n").last().unwrap(), "CallerGone");
+    assert!(talk.hear("\r\nNO CARRIER\r\n").is_empty());
+}

@@ -154,6 +154,19 @@ fn a_mobile_modem_tells_its_callers_with_every_ring() {
 }
 
 #[test]
+fn a_mobile_modem_says_that_its_caller_has_gone_and_others_do_not() {
+    let mut bench = Bench::of_kind(CELLULAR);
+    assert_eq!(bench.event(LineEvent::Dropped), "", "nobody has called");
+    bench.called_by(known("+27821231234"), None);
+    assert_eq!(bench.rings(), RING);
+    assert_eq!(bench.event(LineEvent::Dropped), "\r\nNO CARRIER\r\n");
+    bench.converse(&[("+CPAS", "\r\n+CPAS: 0\r\n\r\nOK\r\n"), ("S1?", "\r\n000\r\n\r\nOK\r\n")]);
+    let mut bench = Bench::of_kind("");
+    assert_eq!(bench.rings(), RING);
+    assert_eq!(bench.event(LineEvent::Dropped), "");
+}
+
+#[test]
 fn a_mobile_modem_knows_its_network() {
     let mut bench = Bench::of_kind(CELLULAR);
     bench.converse(&[
