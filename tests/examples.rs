@@ -65,6 +65,7 @@ fn known_keys(section: &str) -> BTreeSet<String> {
     let listed = [
         "directory.key",
         "host.directory",
+        "listen.caller",
         "listen.line",
         "provide.line",
         "exchange.line",

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::doorman::{Caller, Callers, Code, Limits};
 use super::exchange::Exchange;
 use super::host::Host;
 use super::isp::Isp;
@@ -62,8 +63,17 @@ pub struct Tsig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Listen {
-    /// Who may wake this machine: numbers as caller identification shows them, or `"any"`.
-    pub callers: Vec<String>,
+    /// Who may wake this machine, where all may in the same way.
+    #[serde(default)]
+    pub callers: Callers,
+    /// Who may wake this machine, each in a way of his own; the first that fits decides.
+    #[serde(default, rename = "caller")]
+    pub rules: Vec<Caller>,
+    /// The country in which the calls come in.
+    pub country_code: Option<Code>,
+    /// How many calls may wake or be answered.
+    #[serde(default)]
+    pub limits: Limits,
     /// How many rings it takes.
     #[serde(default = "default_rings")]
     pub rings: u32,

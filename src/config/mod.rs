@@ -1,5 +1,6 @@
 //! One strict TOML file a machine: what is not understood is refused, with file, line, key and what was expected.
 
+pub mod doorman;
 pub mod exchange;
 pub mod file;
 pub mod host;
@@ -181,7 +182,7 @@ mod tests {
         }
     }
 
-    fn load(text: &str) -> Result<Config, ConfigError> {
+    pub(super) fn load(text: &str) -> Result<Config, ConfigError> {
         Config::load(&OnDisk::new(text).0.join("home.toml"))
     }
 

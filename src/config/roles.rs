@@ -14,7 +14,6 @@ use crate::connect::{self, own_link};
 use crate::dns::TsigKey;
 use crate::dns::tsig::Algorithm;
 use crate::exit::{Failure, Status};
-use crate::listen::doorman::{Callers, Policy};
 use crate::record::{HostName, PublicKey};
 use crate::secret::Secret;
 use crate::{directory, listen, provide, watch};
@@ -38,24 +37,7 @@ impl Config {
             [] => vec![self.modem(Purpose::Calls)?],
             lines => self.lines_and_modems("listen.line", lines)?,
         };
-        let callers = match section.callers.as_slice() {
-            [one] if one == "any" => Callers::Any,
-            [] => {
-                return Err(
-                    self.wrong("listen.callers", "nobody may wake this machine; expected numbers, or [\"any\"]")
-                );
-            }
-            numbers => Callers::Numbers(self.all("listen.callers", numbers, "a telephone number")?),
-        };
-        if section.rings == 0 {
-            return Err(self.wrong("listen.rings", "expected at least 1"));
-        }
-        let policy = Policy {
-            callers,
-            rings: section.rings,
-            cooldown: section.cooldown.duration(),
-            cadence: section.cadence.duration(),
-        };
+        let policy = self.policy(section)?;
         let listen = listen::Settings { lines, policy, isp: self.isp()?, idle: section.idle.duration() };
         Ok(HomeSettings { listen, account: self.account()? })
     }

@@ -27,6 +27,13 @@ pub enum Event {
         /// Why not.
         reason: Reason,
     },
+    /// A series of refused calls is over, or has gone on for an hour.
+    MoreRefused {
+        /// Why they were refused.
+        reason: Reason,
+        /// How many there were since the first, or since the last of these.
+        more: u32,
+    },
     /// The line is silent; the machine wakes.
     Waking {
         /// Milliseconds since the first ring.

@@ -99,10 +99,17 @@ impl Line {
                 match output {
                     Output::Rang(count) => self.say(&Event::Ring { count }),
                     Output::Accepted => self.say(&Event::Accepted),
-                    Output::Refused(reason) => {
-                        tracing::info!(line = self.name, ?reason, "a call that does not wake");
+                    Output::Refused { reason, again } => {
+                        if !again {
+                            tracing::info!(line = self.name, reason = reason.as_str(), "no wake: {reason}");
+                        }
                         self.say(&Event::Refused { reason });
                     }
+                    Output::MoreRefused { reason, more } => {
+                        tracing::info!(line = self.name, reason = reason.as_str(), "no wake: {more} more calls");
+                        self.say(&Event::MoreRefused { reason, more });
+                    }
+                    Output::Answer { .. } => {}
                     Output::Wake { first_ring } => return Ok(first_ring),
                 }
             }
@@ -112,14 +119,16 @@ impl Line {
                 () = crate::clock::sleep_until(deadline.map(|(at, _why)| at)) => None,
             };
             let now = crate::clock::now();
+            self.house.brief(&mut self.doorman);
             match event {
                 None => self.doorman.handle_timeout(now),
                 Some(ModemEvent::Ring(_)) => self.doorman.handle_ring(now),
+                Some(ModemEvent::CallerGone) => self.doorman.handle_gone(now),
                 Some(ModemEvent::Caller(caller)) => {
                     tracing::debug!(?caller, "caller identification");
                     let number = matches!(caller.number, Some(CallerNumber::Known(_)));
                     self.say(&Event::Caller { number });
-                    self.doorman.handle_caller(caller, now);
+                    self.doorman.handle_caller(&caller, now);
                 }
                 Some(other) => tracing::debug!(?other, "the modem said something that is no ring"),
             }
