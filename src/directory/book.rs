@@ -1,8 +1,9 @@
 //! Who may change what: the one decision every registration passes, whichever way it came.
 //!
 //! Pure, and atomic only in the writer's hands, which decides one change after another. Refuses names that the key is not
-//! bound to, statements that their host did not sign, everything older than what is known, and plain address changes
-//! without a statement: a name here always has its host's own word behind it.
+//! bound to, statements that their host did not sign, and everything older than what is known. A change without a
+//! statement is taken only from a front that says so, and only as long as the host has not spoken for itself: from then on
+//! a name has its host's own word behind it for good.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -10,15 +11,19 @@ use std::net::IpAddr;
 use domain::base::Name;
 use domain::base::iana::Rtype;
 
+use super::statement::Statement;
 use super::zone::{Entry, Fence, Place, View};
-use crate::record::{HostName, Seq, SignedRecord, StatementError, VerifyError};
+use crate::record::{HostName, Record, RecordError, Seq, SignedRecord, StatementError, VerifyError};
 
 /// A change that somebody has been authenticated to ask for.
 #[derive(Clone, Debug)]
 pub(super) struct Change {
-    /// The name of the key that signed the request.
+    /// The name of the credential that it came with.
     pub(super) by: String,
-    pub(super) fence: Fence,
+    /// The signature on the request, where it had one.
+    pub(super) fence: Option<Fence>,
+    /// The lease, in seconds, of a record without the host's statement; `None` where the statement is a must.
+    pub(super) uncertified: Option<u32>,
     /// What has to be so, or why that cannot be told.
     pub(super) prerequisites: Result<Vec<Prerequisite>, Refusal>,
     /// What is to be done, or why that cannot be told; `None` for nothing at all.
@@ -42,6 +47,8 @@ pub(super) enum Step {
     DeleteAddress(IpAddr),
     /// Delete the statement; harmless, as a change brings another.
     DeleteStatement,
+    /// Take the host out of the directory. Only the administrator's front makes this step: no credential is asked for.
+    Remove,
 }
 
 /// A condition on the zone (RFC 2136 section 2.4).
@@ -78,18 +85,22 @@ pub(super) enum Refusal {
     RecordsPresent,
     #[error("signed before the last accepted update of this host, at {last} s")]
     Replayed { last: u64 },
-    #[error("the key is not bound to this host")]
+    #[error("the credential is not bound to this host")]
     NotBound,
     #[error("the update names several hosts; expected one")]
     SeveralHosts,
     #[error("the update holds records other than addresses and the statement")]
     OtherRecords,
+    #[error("the time for enrolling this host with this credential is over")]
+    EnrolmentOver,
     #[error("an address change without the host's signed statement")]
     NoStatement,
     #[error("the statement cannot be read")]
     Statement(#[from] StatementError),
     #[error("the statement is not the host's own")]
     Unverified(#[from] VerifyError),
+    #[error("no record can be made of it")]
+    Record(#[from] RecordError),
     #[error("the addresses differ from the statement's")]
     AddressesDiffer,
     #[error("the statement's seq {offered} is not above the known {known}")]
@@ -100,47 +111,69 @@ pub(super) enum Refusal {
 pub(super) fn decide(view: &View<'_>, change: &Change, now: u64) -> Result<Option<Entry>, Refusal> {
     if let Ok(Some(wanted)) = &change.wanted
         && let Some(known) = view.entry(&wanted.host).filter(|known| known.key == change.by)
+        && let (Some(last), Some(fence)) = (&known.fence, &change.fence)
     {
-        if known.fence == change.fence {
+        if last == fence {
             return Ok(None);
         }
-        if change.fence.time_signed < known.fence.time_signed {
-            return Err(Refusal::Replayed { last: known.fence.time_signed });
+        if fence.time_signed < last.time_signed {
+            return Err(Refusal::Replayed { last: last.time_signed });
         }
     }
     for prerequisite in change.prerequisites.as_ref().map_err(Clone::clone)? {
         check(view, prerequisite, now)?;
     }
     let Some(wanted) = change.wanted.as_ref().map_err(Clone::clone)? else { return Ok(None) };
-    let binding = view.zone.binding(&change.by).filter(|binding| binding.hosts.contains(&wanted.host));
-    let binding = binding.ok_or(Refusal::NotBound)?;
     let known = view.entry(&wanted.host);
-    let signed = apply(wanted, known)?;
-    let pinned = binding.identity.as_ref().or_else(|| known.map(|known| known.signed.key()));
+    let entry = |statement| Entry { statement, received: now, key: change.by.clone(), fence: change.fence.clone() };
+    if wanted.steps.contains(&Step::Remove) {
+        return Ok(known.map(|_| entry(Statement::Removed(wanted.host.clone()))));
+    }
+    let credential = view.zone.credential(&change.by).filter(|credential| credential.hosts.contains(&wanted.host));
+    let credential = credential.ok_or(Refusal::NotBound)?;
+    let certified = known.and_then(|known| known.statement.signed());
+    let pinned = credential.identity.as_ref().or_else(|| certified.map(SignedRecord::key));
+    let (addresses, text) = apply(wanted, known.filter(|known| known.remaining(now) > 0));
+    let Some(text) = text else {
+        // Once a host has spoken for itself, nobody else does.
+        let lease = change.uncertified.filter(|_| pinned.is_none()).ok_or(Refusal::NoStatement)?;
+        let last = known.and_then(|known| known.statement.record()).map(Record::seq);
+        let seq = last.map_or(Some(Seq::FIRST), Seq::next).ok_or(Refusal::Malformed)?;
+        let addresses = addresses.into_iter().collect();
+        return Ok(Some(entry(Statement::uncertified(&wanted.host, addresses, seq, now, lease)?)));
+    };
+    let signed = SignedRecord::parse(&wanted.host, &text)?;
+    if !signed.record().addresses().iter().eq(&addresses) {
+        return Err(Refusal::AddressesDiffer);
+    }
+    if pinned.is_none() && credential.enrol_until.is_some_and(|until| now > until) {
+        return Err(Refusal::EnrolmentOver);
+    }
     signed.verify(pinned.unwrap_or_else(|| signed.key()))?;
-    if let Some(known) = known {
-        if known.signed == signed {
+    if let Some(certified) = certified {
+        if *certified == signed {
             return Ok(None);
         }
-        let (offered, known) = (signed.record().seq(), known.signed.record().seq());
+        let (offered, known) = (signed.record().seq(), certified.record().seq());
         if offered <= known {
             return Err(Refusal::Stale { offered, known });
         }
     }
-    Ok(Some(Entry { signed, received: now, key: change.by.clone(), fence: change.fence.clone() }))
+    Ok(Some(entry(Statement::Signed(signed))))
 }
 
-/// Takes the steps in order and reads the statement they end with, whose addresses must be those they end with.
-fn apply(wanted: &Wanted, known: Option<&Entry>) -> Result<SignedRecord, Refusal> {
+/// Takes the steps in order, and gives the addresses and the statement's text that they end with.
+fn apply(wanted: &Wanted, known: Option<&Entry>) -> (BTreeSet<IpAddr>, Option<String>) {
+    let record = known.and_then(|known| known.statement.record());
     let mut addresses: BTreeSet<IpAddr> =
-        known.map(|known| known.signed.record().addresses().iter().copied().collect()).unwrap_or_default();
+        record.map(|record| record.addresses().iter().copied().collect()).unwrap_or_default();
     let mut statement = None;
     for step in &wanted.steps {
         match step {
             Step::AddAddress(address) => {
                 addresses.insert(*address);
             }
-            Step::AddStatement(text) => statement = Some(text),
+            Step::AddStatement(text) => statement = Some(text.clone()),
             Step::DeleteAddresses(Rtype::A) => addresses.retain(IpAddr::is_ipv6),
             Step::DeleteAddresses(Rtype::AAAA) => addresses.retain(IpAddr::is_ipv4),
             Step::DeleteAddresses(_) => addresses.clear(),
@@ -148,10 +181,10 @@ fn apply(wanted: &Wanted, known: Option<&Entry>) -> Result<SignedRecord, Refusal
                 addresses.remove(address);
             }
             Step::DeleteStatement => statement = None,
+            Step::Remove => {}
         }
     }
-    let signed = SignedRecord::parse(&wanted.host, statement.ok_or(Refusal::NoStatement)?)?;
-    if signed.record().addresses().iter().eq(&addresses) { Ok(signed) } else { Err(Refusal::AddressesDiffer) }
+    (addresses, statement)
 }
 
 /// Checks a prerequisite (RFC 2136 section 3.2).

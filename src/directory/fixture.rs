@@ -1,5 +1,6 @@
 //! A zone, an identity and registrations for the tests of the cores.
 
+use super::statement::Statement;
 use super::zone::{Entry, Fence, Index, View, Zone};
 use super::{KeyBinding, Settings};
 use crate::dns::TsigKey;
@@ -54,10 +55,10 @@ impl Fixture {
     /// Registers at [`NOW`].
     pub(super) fn register(&mut self, seq: u64, addresses: &[&str]) {
         let entry = Entry {
-            signed: self.statement(seq, addresses),
+            statement: Statement::Signed(self.statement(seq, addresses)),
             received: NOW,
             key: "home".to_owned(),
-            fence: Fence { time_signed: NOW, mac: vec![1; 32] },
+            fence: Some(Fence { time_signed: NOW, mac: vec![1; 32] }),
         };
         self.index.insert(entry, &self.zone);
     }

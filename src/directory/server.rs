@@ -14,10 +14,13 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{self, Transport};
+use super::book::Change;
 use super::update::{self, Outcome, Pending, Received};
+use super::waiters::Waiters;
 use super::writer::{Decided, Order};
 use super::zone::{Index, View, Zone};
 use crate::dns::WallClock;
+use crate::record::HostName;
 
 /// What every socket of the directory answers from.
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub(super) struct Front {
     pub(super) zone: Arc<Zone>,
     pub(super) index: Arc<RwLock<Index>>,
     pub(super) orders: mpsc::Sender<Order>,
+    #[allow(dead_code, reason = "for the fronts that wait")]
+    pub(super) waiters: Arc<Waiters>,
     pub(super) clock: WallClock,
 }
 
@@ -110,28 +115,35 @@ impl Front {
 
     /// Has a change decided and put on the disk, and writes its answer.
     async fn record(&self, pending: &Pending) -> Option<Vec<u8>> {
+        let decided = self.order(pending.change.clone()).await;
+        pending.answer(&decided.outcome, self.clock.now())
+    }
+
+    /// Has a change decided, and put on the disk if it is accepted.
+    ///
+    /// # Cancel safety
+    /// Dropping it leaves open whether the change was made.
+    pub(super) async fn order(&self, change: Change) -> Decided {
         let (done, decided) = oneshot::channel();
-        let order = Order { change: pending.change.clone(), done };
-        let decided = match self.orders.send(order).await {
+        let by = change.by.clone();
+        let host = change.wanted.as_ref().ok().and_then(Option::as_ref).map(|wanted| wanted.host.clone());
+        let decided = match self.orders.send(Order { change, done }).await {
             Ok(()) => decided.await.ok(),
             Err(_closed) => None,
         };
         let decided = decided.unwrap_or(Decided { outcome: Outcome::Failed, entry: None });
-        report(pending, &decided);
-        pending.answer(&decided.outcome, self.clock.now())
+        report(&by, host.as_ref(), &decided);
+        decided
     }
 }
 
-fn report(pending: &Pending, decided: &Decided) {
-    let key = &pending.change.by;
-    if let Some(entry) = &decided.entry {
-        let record = entry.signed.record();
+fn report(key: &str, host: Option<&HostName>, decided: &Decided) {
+    if let Some(record) = decided.entry.as_ref().and_then(|entry| entry.statement.record()) {
         tracing::info!(host = %record.host(), seq = %record.seq(), state = %record.state(), key, "registered");
         tracing::debug!(host = %record.host(), addresses = ?record.addresses(), "registered addresses");
     }
     if let Outcome::Refused(refusal) = &decided.outcome {
-        let wanted = pending.change.wanted.as_ref().ok().and_then(Option::as_ref);
-        let host = wanted.map(|wanted| tracing::field::display(&wanted.host));
+        let host = host.map(tracing::field::display);
         tracing::warn!(host, key, reason = %refusal, "update refused");
     }
 }

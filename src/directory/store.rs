@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{Flock, FlockArg};
 use rusqlite::{Connection, params};
 
+use super::statement::Statement;
 use super::zone::{Entry, Fence, Index, Zone};
-use crate::record::{HostName, SignedRecord};
+use crate::record::HostName;
 
 /// The open database, with its lock.
 #[derive(Debug)]
@@ -131,12 +132,13 @@ impl Store {
                 "INSERT INTO history (host, seq, received, key, statement) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?;
             for entry in entries {
-                let (record, statement) = (entry.signed.record(), entry.signed.to_string());
-                let name = record.host().as_str();
+                let (name, statement) = (entry.statement.host().as_str(), entry.statement.to_string());
                 let received = i64::try_from(entry.received).unwrap_or(i64::MAX);
-                let signed = i64::try_from(entry.fence.time_signed).unwrap_or(i64::MAX);
-                let seq = i64::try_from(record.seq().number()).unwrap_or(i64::MAX);
-                host.execute(params![name, statement, received, entry.key, signed, entry.fence.mac])?;
+                let (signed, mac) =
+                    entry.fence.as_ref().map_or((0, &[][..]), |fence| (fence.time_signed, fence.mac.as_slice()));
+                let signed = i64::try_from(signed).unwrap_or(i64::MAX);
+                let seq = i64::try_from(entry.statement.seq()).unwrap_or(i64::MAX);
+                host.execute(params![name, statement, received, entry.key, signed, mac])?;
                 history.execute(params![name, seq, received, entry.key, statement])?;
             }
             transaction.prepare_cached("UPDATE zone SET serial = ?1")?.execute([serial])?;
@@ -197,12 +199,14 @@ fn read_all(connection: &Connection, serial: u32, zone: &Zone) -> rusqlite::Resu
     while let Some(row) = rows.next()? {
         let host: String = row.get(0)?;
         let text: String = row.get(1)?;
-        let signed = host.parse::<HostName>().ok().and_then(|host| SignedRecord::parse(&host, &text).ok());
-        let Some(signed) = signed.filter(|signed| signed.record().host().is_within(&zone.apex)) else {
+        let statement = host.parse::<HostName>().ok().and_then(|host| Statement::parse(&host, &text));
+        let Some(statement) = statement.filter(|statement| statement.host().is_within(&zone.apex)) else {
             return Ok(Err(format!("the row of {} holds no statement of a host in the zone", host.escape_default())));
         };
         let fence = Fence { time_signed: row.get::<_, i64>(4)?.unsigned_abs(), mac: row.get(5)? };
-        let entry = Entry { signed, received: row.get::<_, i64>(2)?.unsigned_abs(), key: row.get(3)?, fence };
+        // Without a signature there is no code.
+        let fence = Some(fence).filter(|fence| !fence.mac.is_empty());
+        let entry = Entry { statement, received: row.get::<_, i64>(2)?.unsigned_abs(), key: row.get(3)?, fence };
         index.insert(entry, zone);
     }
     Ok(Ok(index))
@@ -252,7 +256,7 @@ mod tests {
         let (store, index) = folder.open(&fixture.zone).unwrap();
         let view = crate::directory::zone::View { zone: &fixture.zone, index: &index, pending: None };
         let entry = view.entry(&host("home.dyn.test")).unwrap();
-        assert_eq!((entry.signed.clone(), entry.received), (fixture.statement(3, &["203.0.113.9"]), NOW));
+        assert_eq!((entry.statement.signed(), entry.received), (Some(&fixture.statement(3, &["203.0.113.9"])), NOW));
         assert_eq!(Some(entry), fixture.view().entry(&host("home.dyn.test")));
         assert_eq!(index.serial, 43);
         let kept: i64 = store.connection.query_row("SELECT count(*) FROM history", [], |row| row.get(0)).unwrap();

@@ -68,7 +68,8 @@ pub(super) fn receive(bytes: &[u8], zone: &Zone, now: u64) -> Received {
         });
         answer.map_or(Received::Nothing, Received::Answer)
     };
-    let key = match tsig::check_request(&signed, &zone.keys, now) {
+    let known = zone.key_of(&signed.tsig);
+    let key = match tsig::check_request(&signed, known.as_slice(), now) {
         Ok(key) => key.clone(),
         Err(Rejected::BadKey) => return unauthenticated(tsig::Error::BadKey),
         Err(Rejected::BadSig) => return unauthenticated(tsig::Error::BadSig),
@@ -86,7 +87,8 @@ pub(super) fn receive(bytes: &[u8], zone: &Zone, now: u64) -> Received {
     }
     let change = Change {
         by: key.name().to_owned(),
-        fence: Fence { time_signed: signed.tsig.time_signed(), mac: signed.tsig.mac().as_bytes().to_vec() },
+        fence: Some(Fence { time_signed: signed.tsig.time_signed(), mac: signed.tsig.mac().as_bytes().to_vec() }),
+        uncertified: None,
         prerequisites: read_prerequisites(message),
         wanted: read_updates(message, zone),
     };
@@ -124,7 +126,9 @@ fn rcode_of(refusal: &Refusal) -> Rcode {
         Refusal::NotBound
         | Refusal::SeveralHosts
         | Refusal::OtherRecords
+        | Refusal::EnrolmentOver
         | Refusal::NoStatement
+        | Refusal::Record(_)
         | Refusal::Statement(_)
         | Refusal::Unverified(_)
         | Refusal::AddressesDiffer => Rcode::REFUSED,

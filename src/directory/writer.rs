@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::book::{self, Change};
 use super::store::Store;
 use super::update::Outcome;
+use super::waiters::Waiters;
 use super::zone::{Entry, Index, View, Zone};
 use crate::dns::WallClock;
 
@@ -34,12 +35,13 @@ pub(super) fn start(
     store: Store,
     zone: Arc<Zone>,
     index: Arc<RwLock<Index>>,
+    waiters: Arc<Waiters>,
     clock: WallClock,
 ) -> std::io::Result<(mpsc::Sender<Order>, oneshot::Receiver<()>)> {
     let (orders, received) = mpsc::channel(QUEUE);
     let (ending, ended) = oneshot::channel();
     thread::Builder::new().name("registrations".to_owned()).spawn(move || {
-        Writer { store, zone, index, clock }.run(received);
+        Writer { store, zone, index, waiters, clock }.run(received);
         // Nobody waits any more where the directory was dropped rather than shut down.
         let _nobody = ending.send(());
     })?;
@@ -50,6 +52,7 @@ struct Writer {
     store: Store,
     zone: Arc<Zone>,
     index: Arc<RwLock<Index>>,
+    waiters: Arc<Waiters>,
     clock: WallClock,
 }
 
@@ -80,7 +83,7 @@ impl Writer {
                     Err(refusal) => (Outcome::Refused(refusal), None),
                 };
                 if let Some(entry) = &entry {
-                    pending.insert(entry.signed.record().host().clone(), entry.clone());
+                    pending.insert(entry.statement.host().clone(), entry.clone());
                     accepted.push(entry.clone());
                 }
                 decided.push((done, Decided { outcome, entry }));
@@ -95,6 +98,8 @@ impl Writer {
                     for (_, entry) in pending {
                         index.insert(entry, &self.zone);
                     }
+                    drop(index);
+                    self.waiters.committed(accepted.iter().map(|entry| entry.statement.host()));
                 }
                 Err(error) => {
                     tracing::error!(%error, changes = accepted.len(), "registrations cannot be stored");
@@ -120,6 +125,8 @@ const LARGEST_BATCH: usize = 512;
 mod tests {
     use std::path::PathBuf;
 
+    use futures_util::FutureExt;
+
     use super::super::book::{Refusal, Step, Wanted};
     use super::super::fixture::{Fixture, NOW, host};
     use super::super::store::{self, Store};
@@ -141,7 +148,10 @@ mod tests {
         let path = folder.join("directory.db");
         let (store, index) = Store::open(&path, store::lock(&path).unwrap(), &zone).unwrap();
         let index = Arc::new(RwLock::new(index));
-        (Scratch(folder), Writer { store, zone: Arc::new(zone), index, clock: WallClock::from_fn(|| NOW) })
+        (
+            Scratch(folder),
+            Writer { store, zone: Arc::new(zone), index, waiters: Arc::default(), clock: WallClock::from_fn(|| NOW) },
+        )
     }
 
     fn order(signed: &SignedRecord) -> (Order, oneshot::Receiver<Decided>) {
@@ -150,7 +160,8 @@ mod tests {
         steps.push(Step::AddStatement(signed.to_string()));
         let change = Change {
             by: "home".to_owned(),
-            fence: Fence { time_signed: NOW, mac: signed.to_string().into_bytes() },
+            fence: Some(Fence { time_signed: NOW, mac: signed.to_string().into_bytes() }),
+            uncertified: None,
             prerequisites: Ok(Vec::new()),
             wanted: Ok(Some(Wanted { host: signed.record().host().clone(), steps })),
         };
@@ -161,7 +172,7 @@ mod tests {
     fn known(writer: &Writer) -> Option<SignedRecord> {
         let index = writer.index.read().unwrap();
         let view = View { zone: &writer.zone, index: &index, pending: None };
-        view.entry(&host("home.dyn.test")).map(|entry| entry.signed.clone())
+        view.entry(&host("home.dyn.test")).and_then(|entry| entry.statement.signed().cloned())
     }
 
     #[test]
@@ -177,6 +188,21 @@ mod tests {
         assert_eq!(outcomes, [Outcome::Done, Outcome::Refused(stale), Outcome::Done, Outcome::Done]);
         assert_eq!(known(&writer), Some(next));
         assert_eq!(writer.index.read().unwrap().serial, 2, "one commit, one serial");
+    }
+
+    #[test]
+    fn a_waiter_is_woken_by_what_the_index_then_shows() {
+        let fixture = Fixture::new();
+        let signed = fixture.statement(1, &["203.0.113.9"]);
+        let (_scratch, mut writer) = writer("waiter", fixture.zone);
+        let mut listening = writer.waiters.listen(&host("home.dyn.test"));
+        writer.store.set_read_only(true);
+        writer.write(vec![order(&signed).0]);
+        assert!(listening.changed().now_or_never().is_none(), "nothing was registered");
+        writer.store.set_read_only(false);
+        writer.write(vec![order(&signed).0]);
+        assert!(listening.changed().now_or_never().is_some());
+        assert_eq!(known(&writer), Some(signed));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use domain::base::iana::Rtype;
 use domain::base::name::ToName;
@@ -11,74 +12,91 @@ use domain::base::rdata::ComposeRecordData;
 use domain::base::{Name, Serial, Ttl};
 use domain::rdata::{A, Aaaa, Ns, Soa, Txt};
 
-use super::{DirectoryError, KeyBinding, Settings};
+use super::roll::{Credential, Proof, Roll};
+use super::statement::Statement;
+use super::{DirectoryError, Settings};
 use crate::dns::message::LONGEST_TTL;
+use crate::dns::tsig::TsigRecord;
 use crate::dns::{TsigKey, name};
-use crate::record::{HostName, SignedRecord, State};
+use crate::record::{HostName, Record, SignedRecord, State};
 
-/// The configured part: names, keys, and which key may register which host.
+/// The part that does not come from registrations: the zone's own names, and who may register what.
 #[derive(Debug)]
 pub(super) struct Zone {
     pub(super) apex: HostName,
     pub(super) apex_name: Name<Vec<u8>>,
-    pub(super) keys: Vec<TsigKey>,
-    bindings: HashMap<String, KeyBinding>,
     nameserver: HostName,
-    /// Names that exist whether or not anybody has registered.
-    configured: HashSet<HostName>,
+    roll: RwLock<Roll>,
 }
 
 impl Zone {
     pub(super) fn new(settings: &Settings) -> Result<Self, DirectoryError> {
         let apex = settings.zone.clone();
-        let mut bindings = HashMap::new();
-        let mut configured = HashSet::new();
+        let mut roll = Roll::new(&apex);
         for binding in &settings.keys {
-            for host in &binding.hosts {
-                if !host.is_within(&apex) {
-                    return Err(DirectoryError::HostOutsideZone { host: host.clone(), zone: apex });
-                }
-                insert_with_parents(&mut configured, host, &apex);
+            if let Some(host) = binding.hosts.iter().find(|host| !host.is_within(&apex)) {
+                return Err(DirectoryError::HostOutsideZone { host: host.clone(), zone: apex });
             }
-            let key = binding.key.name().to_owned();
-            if bindings.insert(key.clone(), binding.clone()).is_some() {
-                return Err(DirectoryError::DoubleKey { key });
+            let key = binding.key.name();
+            if roll.credential(key).is_some() {
+                return Err(DirectoryError::DoubleKey { key: key.to_owned() });
             }
+            roll.add_credential(Credential::from(binding));
         }
         if settings.nameserver.is_within(&apex) {
-            insert_with_parents(&mut configured, &settings.nameserver, &apex);
+            roll.add_name(&settings.nameserver);
         }
-        Ok(Self {
-            apex_name: name::of_host(&apex),
-            apex,
-            keys: settings.keys.iter().map(|binding| binding.key.clone()).collect(),
-            bindings,
-            nameserver: settings.nameserver.clone(),
-            configured,
-        })
+        let nameserver = settings.nameserver.clone();
+        Ok(Self { apex_name: name::of_host(&apex), apex, nameserver, roll: RwLock::new(roll) })
     }
 
-    /// Gives what a key is bound to.
-    pub(super) fn binding(&self, key: &str) -> Option<&KeyBinding> {
-        self.bindings.get(key)
+    /// Looks at who may register what.
+    pub(super) fn roll(&self) -> RwLockReadGuard<'_, Roll> {
+        self.roll.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[allow(dead_code, reason = "for the fronts that change it")]
+    /// Changes who may register what; it holds from the next message on.
+    pub(super) fn roll_mut(&self) -> RwLockWriteGuard<'_, Roll> {
+        self.roll.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives a credential by its name.
+    pub(super) fn credential(&self, name: &str) -> Option<Arc<Credential>> {
+        self.roll().credential(name).cloned()
+    }
+
+    /// Gives the key that a signature names.
+    pub(super) fn key_of(&self, signature: &TsigRecord) -> Option<TsigKey> {
+        match &self.roll().credential(&signature.key_name()?)?.proof {
+            Proof::Tsig(key) => Some(key.clone()),
+            Proof::Token(_) => None,
+        }
+    }
+
+    fn has_name(&self, name: &HostName) -> bool {
+        self.roll().has_name(name)
     }
 }
 
 /// A host's last accepted registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
-    pub(super) signed: SignedRecord,
+    pub(super) statement: Statement,
     /// When we accepted it, by our clock, in Unix seconds: leases run from here, as hosts' clocks may be wrong.
     pub(super) received: u64,
-    /// The name of the key that registered it.
+    /// The name of the credential that registered it.
     pub(super) key: String,
-    pub(super) fence: Fence,
+    /// The signature that it came with, if it came with one.
+    pub(super) fence: Option<Fence>,
 }
 
 impl Entry {
-    fn remaining(&self, now: u64) -> u32 {
+    /// Gives for how many more seconds the record holds.
+    pub(super) fn remaining(&self, now: u64) -> u32 {
         let age = now.saturating_sub(self.received);
-        self.signed.record().lease().saturating_sub(u32::try_from(age).unwrap_or(u32::MAX))
+        let lease = self.statement.record().map_or(0, Record::lease);
+        lease.saturating_sub(u32::try_from(age).unwrap_or(u32::MAX))
     }
 }
 
@@ -95,7 +113,7 @@ pub(super) struct Index {
     /// The zone's serial number (RFC 1982).
     pub(super) serial: u32,
     entries: HashMap<HostName, Entry>,
-    /// Names with registrations at or below them that are not configured any more.
+    /// Names with registrations at or below them that no credential is bound to any more.
     names: HashSet<HostName>,
 }
 
@@ -105,8 +123,12 @@ impl Index {
     }
 
     pub(super) fn insert(&mut self, entry: Entry, zone: &Zone) {
-        let host = entry.signed.record().host();
-        if !zone.configured.contains(host) {
+        let host = entry.statement.host();
+        if matches!(entry.statement, Statement::Removed(_)) {
+            self.entries.remove(host);
+            return;
+        }
+        if !zone.has_name(host) {
             insert_with_parents(&mut self.names, host, &zone.apex);
         }
         self.entries.insert(host.clone(), entry);
@@ -124,7 +146,8 @@ pub(super) struct View<'v> {
 
 impl<'v> View<'v> {
     pub(super) fn entry(&self, host: &HostName) -> Option<&'v Entry> {
-        self.pending.and_then(|pending| pending.get(host)).or_else(|| self.index.entries.get(host))
+        let entry = self.pending.and_then(|pending| pending.get(host)).or_else(|| self.index.entries.get(host));
+        entry.filter(|entry| entry.statement.record().is_some())
     }
 
     /// Finds the place that a name means.
@@ -153,11 +176,14 @@ impl<'v> View<'v> {
             }
             Place::Host(entry) => push_addresses(&mut found, entry, now),
             Place::Statement(Some(entry)) => {
-                let ttl = match entry.signed.record().state() {
-                    State::Asleep => SLEEPING_TTL,
-                    State::Online => entry.remaining(now).clamp(SLEEPING_TTL, LONGEST_TTL),
-                };
-                found.push((Ttl::from_secs(ttl), Data::Txt(&entry.signed)));
+                // What nobody signed is no statement.
+                if let Some(signed) = entry.statement.signed() {
+                    let ttl = match signed.record().state() {
+                        State::Asleep => SLEEPING_TTL,
+                        State::Online => entry.remaining(now).clamp(SLEEPING_TTL, LONGEST_TTL),
+                    };
+                    found.push((Ttl::from_secs(ttl), Data::Txt(signed)));
+                }
             }
             Place::Statement(None) | Place::Missing | Place::Outside => {}
         }
@@ -182,11 +208,11 @@ impl<'v> View<'v> {
     }
 
     fn is_host(&self, host: &HostName) -> bool {
-        self.is_known(host) && (self.entry(host).is_some() || self.zone.configured.contains(host))
+        self.entry(host).is_some() || self.zone.has_name(host)
     }
 
     fn is_known(&self, host: &HostName) -> bool {
-        self.zone.configured.contains(host) || self.index.names.contains(host) || self.entry(host).is_some()
+        self.entry(host).is_some() || self.zone.has_name(host) || self.index.names.contains(host)
     }
 }
 
@@ -258,7 +284,8 @@ fn push_addresses(found: &mut Vec<(Ttl, Data<'_>)>, entry: Option<&Entry>, now: 
         return;
     }
     let ttl = Ttl::from_secs(remaining.min(LONGEST_TTL));
-    found.extend(entry.signed.record().addresses().iter().map(|address| match address {
+    let addresses = entry.statement.record().map_or(&[][..], Record::addresses);
+    found.extend(addresses.iter().map(|address| match address {
         IpAddr::V4(address) => (ttl, Data::A(*address)),
         IpAddr::V6(address) => (ttl, Data::Aaaa(*address)),
     }));

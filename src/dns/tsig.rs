@@ -208,6 +208,19 @@ impl TsigRecord {
         self.time_signed
     }
 
+    /// Gives the name of the key, lower case, without a final dot; `None` for one that no [`TsigKey`] has.
+    #[must_use]
+    pub fn key_name(&self) -> Option<String> {
+        let mut labels = Vec::new();
+        let mut rest = &*self.key_name;
+        while let Some((&length, tail)) = rest.split_first().filter(|(length, _)| **length != 0) {
+            let (label, next) = tail.split_at_checked(length.into())?;
+            labels.push(std::str::from_utf8(label).ok()?);
+            rest = next;
+        }
+        Some(labels.join("."))
+    }
+
     /// Gives the message authentication code.
     #[must_use]
     pub fn mac(&self) -> &Mac {

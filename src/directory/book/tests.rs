@@ -12,7 +12,8 @@ fn change(signed: &SignedRecord, time_signed: u64) -> Change {
     let seq = u8::try_from(signed.record().seq().number()).unwrap();
     Change {
         by: "home".to_owned(),
-        fence: Fence { time_signed, mac: vec![seq; 32] },
+        fence: Some(Fence { time_signed, mac: vec![seq; 32] }),
+        uncertified: None,
         prerequisites: Ok(Vec::new()),
         wanted: Ok(Some(Wanted { host: signed.record().host().clone(), steps })),
     }
@@ -21,7 +22,8 @@ fn change(signed: &SignedRecord, time_signed: u64) -> Change {
 fn with_steps(steps: Vec<Step>) -> Change {
     Change {
         by: "home".to_owned(),
-        fence: Fence { time_signed: NOW, mac: vec![9; 32] },
+        fence: Some(Fence { time_signed: NOW, mac: vec![9; 32] }),
+        uncertified: None,
         prerequisites: Ok(Vec::new()),
         wanted: Ok(Some(Wanted { host: host("home.dyn.test"), steps })),
     }
@@ -35,7 +37,10 @@ fn a_newer_statement_is_accepted_with_its_fence() {
     assert_eq!((entry.received, &entry.fence), (NOW + 1, &first.fence));
     fixture.register(4, &["203.0.113.9"]);
     let next = change(&fixture.statement(5, &[]), NOW);
-    assert_eq!(decide(&fixture.view(), &next, NOW).unwrap().unwrap().signed, fixture.statement(5, &[]));
+    assert_eq!(
+        decide(&fixture.view(), &next, NOW).unwrap().unwrap().statement.signed(),
+        Some(&fixture.statement(5, &[]))
+    );
 }
 
 #[test]
@@ -60,7 +65,7 @@ fn a_repetition_changes_nothing_even_where_its_prerequisites_now_fail() {
     assert_eq!(decide(&fixture.view(), &same, NOW), Ok(None));
     let owner = name::of_statement(&host("home.dyn.test"));
     let prerequisites = Ok(vec![Prerequisite { owner, condition: Condition::NameNotInUse }]);
-    let fence = Fence { time_signed: NOW, mac: vec![1; 32] };
+    let fence = Some(Fence { time_signed: NOW, mac: vec![1; 32] });
     let retransmitted = Change { fence, prerequisites: prerequisites.clone(), ..same.clone() };
     assert_eq!(decide(&fixture.view(), &retransmitted, NOW), Ok(None));
     assert_eq!(decide(&fixture.view(), &Change { prerequisites, ..same }, NOW), Err(Refusal::NamePresent));
@@ -134,4 +139,70 @@ fn prerequisites_are_those_of_the_standard() {
         let prerequisite = Prerequisite { owner: owner.clone(), condition };
         assert_eq!(check(&fixture.view(), &prerequisite, NOW), expected, "{prerequisite:?}");
     }
+}
+
+/// What a router asks for: these steps, without a statement.
+fn unsigned(steps: Vec<Step>) -> Change {
+    Change { fence: None, uncertified: Some(600), ..with_steps(steps) }
+}
+
+fn address(text: &str) -> Step {
+    Step::AddAddress(text.parse().unwrap())
+}
+
+#[test]
+fn a_host_that_cannot_sign_is_kept_as_uncertified_and_numbered_by_us() {
+    let mut fixture = Fixture::new();
+    let both = [Step::DeleteAddresses(Rtype::ANY), address("203.0.113.9"), address("2001:db8::9")];
+    let first = decide(&fixture.view(), &unsigned(both.to_vec()), NOW).unwrap().unwrap();
+    assert_eq!((first.statement.seq(), first.statement.signed()), (1, None));
+    fixture.index.insert(first, &fixture.zone);
+    let one_family = unsigned(vec![Step::DeleteAddresses(Rtype::A), address("203.0.113.10")]);
+    let second = decide(&fixture.view(), &one_family, NOW + 1).unwrap().unwrap();
+    let kept: Vec<String> = second.statement.record().unwrap().addresses().iter().map(ToString::to_string).collect();
+    assert_eq!((second.statement.seq(), kept), (2, vec!["203.0.113.10".to_owned(), "2001:db8::9".to_owned()]));
+    let much_later = decide(&fixture.view(), &one_family, NOW + 601).unwrap().unwrap();
+    assert_eq!(much_later.statement.record().unwrap().addresses().len(), 1, "what had expired does not come back");
+    fixture.index.insert(second, &fixture.zone);
+    let offline = decide(&fixture.view(), &unsigned(vec![Step::DeleteAddresses(Rtype::ANY)]), NOW).unwrap().unwrap();
+    assert_eq!(offline.statement.to_string(), format!("uncertified s=asleep q=3 a= t={NOW} l=600"));
+}
+
+#[test]
+fn a_host_that_has_spoken_for_itself_is_never_again_spoken_for() {
+    let mut fixture = Fixture::new();
+    let plain = unsigned(vec![address("203.0.113.66")]);
+    fixture.index.insert(decide(&fixture.view(), &plain, NOW).unwrap().unwrap(), &fixture.zone);
+    let signed = Change { fence: None, ..change(&fixture.statement(1, &["203.0.113.9"]), NOW) };
+    let entry = decide(&fixture.view(), &signed, NOW).unwrap().unwrap();
+    assert!(entry.statement.signed().is_some(), "its own count begins, whatever ours was");
+    fixture.index.insert(entry, &fixture.zone);
+    assert_eq!(decide(&fixture.view(), &plain, NOW), Err(Refusal::NoStatement));
+}
+
+#[test]
+fn a_removed_host_begins_anew() {
+    let mut fixture = Fixture::new();
+    fixture.register(4, &["203.0.113.9"]);
+    let removal = Change { by: "administrator".to_owned(), ..with_steps(vec![Step::Remove]) };
+    let entry = decide(&fixture.view(), &removal, NOW).unwrap().unwrap();
+    fixture.index.insert(entry, &fixture.zone);
+    assert!(fixture.view().entry(&host("home.dyn.test")).is_none());
+    assert_eq!(decide(&fixture.view(), &removal, NOW), Ok(None));
+    let again = change(&fixture.statement(1, &["203.0.113.9"]), NOW);
+    assert!(decide(&fixture.view(), &again, NOW).unwrap().is_some());
+}
+
+#[test]
+fn a_credential_for_enrolling_takes_no_first_statement_after_its_time() {
+    let mut fixture = Fixture::new();
+    let mut credential = super::super::roll::Credential::clone(&fixture.zone.credential("home").unwrap());
+    credential.enrol_until = Some(NOW);
+    fixture.zone.roll_mut().add_credential(credential);
+    let first = change(&fixture.statement(1, &["203.0.113.9"]), NOW);
+    assert_eq!(decide(&fixture.view(), &first, NOW + 1), Err(Refusal::EnrolmentOver));
+    assert!(decide(&fixture.view(), &first, NOW).unwrap().is_some());
+    fixture.register(1, &["203.0.113.9"]);
+    let next = change(&fixture.statement(2, &["203.0.113.9"]), NOW + 1);
+    assert!(decide(&fixture.view(), &next, NOW + 1).unwrap().is_some(), "the enrolled host goes on");
 }

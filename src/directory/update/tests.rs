@@ -60,7 +60,7 @@ fn a_registration_becomes_a_change_and_its_answer_is_signed() {
     let (request, mac) = signed(registration(&fixture, 1), NOW);
     let pending = pending(receive(&request, &fixture.zone, NOW + 2));
     let entry = decide(&fixture.view(), &pending.change, NOW).unwrap().unwrap();
-    assert_eq!(entry.signed, fixture.statement(1, &["203.0.113.9"]));
+    assert_eq!(entry.statement.signed(), Some(&fixture.statement(1, &["203.0.113.9"])));
     let answer = pending.answer(&Outcome::Done, NOW + 2).unwrap();
     let taken = tsig::take_off(&answer).unwrap().unwrap();
     assert_eq!(tsig::check_answer(&taken, &key(), &mac, NOW), Ok(()));

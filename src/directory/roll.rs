@@ -1,0 +1,226 @@
+//! Who may register what: the hosts of the zone and the credentials bound to them, as the configuration and the
+//! database have them, changed while the directory runs.
+//!
+//! Pure. Knows tokens by their SHA-256 only.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::KeyBinding;
+use crate::dns::TsigKey;
+use crate::record::{HostName, PublicKey};
+
+/// The SHA-256 of a token: what is kept of it.
+pub(super) type TokenHash = [u8; 32];
+
+/// Something by which a registrant proves that it may change hosts.
+#[derive(Clone, Debug)]
+pub(super) struct Credential {
+    /// The name under which it stands in the log, the history and every list.
+    pub(super) name: String,
+    pub(super) proof: Proof,
+    /// The hosts that it may change, and no others.
+    pub(super) hosts: Vec<HostName>,
+    /// The identity that signs these hosts' statements; without it, the first one seen of each host is kept.
+    pub(super) identity: Option<PublicKey>,
+    /// Until when, in Unix seconds, a host's first statement is taken by it; `None` for ever.
+    pub(super) enrol_until: Option<u64>,
+}
+
+/// How it is proved.
+#[derive(Clone, Debug)]
+pub(super) enum Proof {
+    /// By a signature on the wire (RFC 8945).
+    Tsig(TsigKey),
+    /// By showing it.
+    Token(TokenHash),
+}
+
+impl From<&KeyBinding> for Credential {
+    fn from(binding: &KeyBinding) -> Self {
+        Self {
+            name: binding.key.name().to_owned(),
+            proof: Proof::Tsig(binding.key.clone()),
+            hosts: binding.hosts.clone(),
+            identity: binding.identity,
+            enrol_until: None,
+        }
+    }
+}
+
+/// The hosts and credentials there are.
+#[derive(Debug)]
+pub(super) struct Roll {
+    apex: HostName,
+    credentials: HashMap<String, Arc<Credential>>,
+    tokens: HashMap<TokenHash, Arc<Credential>>,
+    hosts: HashMap<HostName, Hosting>,
+    /// Names that exist because a host has them or lies below them, and for how many hosts they do.
+    names: HashMap<HostName, usize>,
+}
+
+/// How a host is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Hosting {
+    /// How long, in seconds, a record holds that the host did not sign.
+    pub(super) uncertified_lease: Option<u32>,
+}
+
+impl Roll {
+    pub(super) fn new(apex: &HostName) -> Self {
+        Self {
+            apex: apex.clone(),
+            credentials: HashMap::new(),
+            tokens: HashMap::new(),
+            hosts: HashMap::new(),
+            names: HashMap::new(),
+        }
+    }
+
+    /// Adds a host, or changes how it is kept.
+    pub(super) fn add_host(&mut self, host: &HostName, hosting: Hosting) {
+        if self.hosts.insert(host.clone(), hosting).is_none() {
+            self.add_name(host);
+        }
+    }
+
+    /// Makes a name exist, with those above it as far as the zone goes.
+    pub(super) fn add_name(&mut self, host: &HostName) {
+        for name in with_parents(host, &self.apex) {
+            *self.names.entry(name).or_default() += 1;
+        }
+    }
+
+    /// Takes a host out, and every credential that is left without one.
+    pub(super) fn remove_host(&mut self, host: &HostName) {
+        if self.hosts.remove(host).is_none() {
+            return;
+        }
+        for name in with_parents(host, &self.apex) {
+            if let Some(count) = self.names.get_mut(&name) {
+                *count -= 1;
+                if *count == 0 {
+                    self.names.remove(&name);
+                }
+            }
+        }
+        let touched: Vec<_> =
+            self.credentials.values().filter(|credential| credential.hosts.contains(host)).cloned().collect();
+        for credential in touched {
+            self.remove_credential(&credential.name);
+            let mut left = Credential::clone(&credential);
+            left.hosts.retain(|other| other != host);
+            if !left.hosts.is_empty() {
+                self.add_credential(left);
+            }
+        }
+    }
+
+    /// Adds a credential, in place of one of its name.
+    pub(super) fn add_credential(&mut self, credential: Credential) {
+        self.remove_credential(&credential.name);
+        for host in &credential.hosts {
+            if !self.hosts.contains_key(host) {
+                self.add_host(host, Hosting::default());
+            }
+        }
+        let credential = Arc::new(credential);
+        if let Proof::Token(hash) = &credential.proof {
+            self.tokens.insert(*hash, Arc::clone(&credential));
+        }
+        self.credentials.insert(credential.name.clone(), credential);
+    }
+
+    pub(super) fn remove_credential(&mut self, name: &str) {
+        if let Some(credential) = self.credentials.remove(name)
+            && let Proof::Token(hash) = &credential.proof
+        {
+            self.tokens.remove(hash);
+        }
+    }
+
+    pub(super) fn credential(&self, name: &str) -> Option<&Arc<Credential>> {
+        self.credentials.get(name)
+    }
+
+    pub(super) fn credentials(&self) -> impl Iterator<Item = &Arc<Credential>> {
+        self.credentials.values()
+    }
+
+    /// Finds the credential that a token is; its SHA-256 is what is compared, so time tells nothing.
+    pub(super) fn by_token(&self, hash: &TokenHash) -> Option<&Arc<Credential>> {
+        self.tokens.get(hash)
+    }
+
+    pub(super) fn hosting(&self, host: &HostName) -> Option<&Hosting> {
+        self.hosts.get(host)
+    }
+
+    pub(super) fn hosts(&self) -> impl Iterator<Item = &HostName> {
+        self.hosts.keys()
+    }
+
+    /// Tells whether a name exists, be it only for what lies below it.
+    pub(super) fn has_name(&self, name: &HostName) -> bool {
+        self.names.contains_key(name)
+    }
+}
+
+/// The name and those above it, without the zone's own unless it is the name.
+fn with_parents(host: &HostName, apex: &HostName) -> Vec<HostName> {
+    let mut names = vec![host.clone()];
+    while let Some(parent) = names.last().and_then(HostName::parent).filter(|parent| parent != apex) {
+        if host == apex || !parent.is_within(apex) {
+            break;
+        }
+        names.push(parent);
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::fixture::{host, key};
+
+    fn token(name: &str, byte: u8, hosts: &[&str]) -> Credential {
+        let hosts = hosts.iter().map(|name| host(name)).collect();
+        Credential { name: name.to_owned(), proof: Proof::Token([byte; 32]), hosts, identity: None, enrol_until: None }
+    }
+
+    #[test]
+    fn names_exist_as_long_as_a_host_is_at_or_below_them() {
+        let mut roll = Roll::new(&host("dyn.test"));
+        roll.add_host(&host("a.site.dyn.test"), Hosting::default());
+        roll.add_host(&host("b.site.dyn.test"), Hosting::default());
+        roll.add_host(&host("b.site.dyn.test"), Hosting { uncertified_lease: Some(60) });
+        roll.remove_host(&host("a.site.dyn.test"));
+        assert!(roll.has_name(&host("site.dyn.test")) && !roll.has_name(&host("a.site.dyn.test")));
+        roll.remove_host(&host("b.site.dyn.test"));
+        assert!(!roll.has_name(&host("site.dyn.test")) && !roll.has_name(&host("dyn.test")));
+        roll.add_host(&host("dyn.test"), Hosting::default());
+        assert!(roll.has_name(&host("dyn.test")) && !roll.has_name(&host("test")));
+    }
+
+    #[test]
+    fn a_rotated_token_is_no_longer_known_and_the_new_one_is() {
+        let mut roll = Roll::new(&host("dyn.test"));
+        roll.add_credential(token("router", 1, &["cam.dyn.test"]));
+        roll.add_credential(token("router", 2, &["cam.dyn.test"]));
+        assert!(roll.by_token(&[1; 32]).is_none());
+        assert_eq!(roll.by_token(&[2; 32]).unwrap().name, "router");
+    }
+
+    #[test]
+    fn a_host_takes_the_credentials_along_that_were_for_it_alone() {
+        let mut roll = Roll::new(&host("dyn.test"));
+        roll.add_credential(token("both", 1, &["cam.dyn.test", "home.dyn.test"]));
+        roll.add_credential(token("cam", 2, &["cam.dyn.test"]));
+        let binding = KeyBinding { key: key(), hosts: vec![host("cam.dyn.test")], identity: None };
+        roll.add_credential(Credential::from(&binding));
+        roll.remove_host(&host("cam.dyn.test"));
+        let left: Vec<_> = roll.credentials().map(|credential| (credential.name.as_str(), &credential.hosts)).collect();
+        assert_eq!(left, [("both", &vec![host("home.dyn.test")])]);
+        assert!(roll.by_token(&[2; 32]).is_none() && roll.by_token(&[1; 32]).is_some());
+    }
+}
