@@ -24,4 +24,5 @@ mod link;
 mod refusals;
 mod registration;
 mod road;
+mod soak;
 mod survival;

@@ -21,7 +21,7 @@ async fn second_record(lab: &mut Lab) -> serde_json::Value {
     let folder = lab.world.folder();
     let client = std::fs::read_to_string(folder.join("client.toml")).unwrap();
     std::fs::write(folder.join("asker.toml"), client.replace("192.0.2.6:53", "192.0.2.6:5300")).unwrap();
-    let mut command = lab.world.command(Some("directory"), &lab.world.program().to_owned());
+    let mut command = lab.world.command(Some("directory"), lab.world.program());
     command.args(["--config", "asker.toml", "query", "home", "--json"]);
     let ran = lab.world.run("query", command).await.unwrap();
     assert_eq!(ran.status, 0, "{}", ran.errors);
