@@ -1,9 +1,10 @@
 //! The asynchronous driver: a [`Modem`] on a [`Line`].
 //!
-//! Owns the line, its lock and the clock; does what the machine says. Refuses to decide: whom to answer, how long to
+//! Owns the line, its lock, its neighbours and the clock; does what the machine says. Refuses to decide: whom to answer, how long to
 //! ring, when to dial again. Bytes that came are in `self` before anything else is awaited, so that any of its futures
 //! may be dropped without losing one.
 
+mod neighbours;
 mod online;
 mod questions;
 
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
+use self::neighbours::Neighbours;
 pub use self::online::Online;
 use crate::line::{self, Line, LineError, LineSettings, Lock, Signals};
 use crate::modem::{Event, Kind, Modem, NoQuestion, Occupied, Outcome, Output, Request, Settings};
@@ -29,8 +31,6 @@ const READ_AHEAD: usize = 256;
 const EVENT_LIMIT: usize = 64;
 /// How often the carrier signal is looked at while DTR is down: nothing tells of its fall (no TIOCMIWAIT in tokio).
 const CARRIER_LOOK: Duration = Duration::from_millis(50);
-/// How often a line that another program locked is looked at; it may be in use for hours.
-const BORROWED_LOOK: Duration = Duration::from_millis(500);
 
 /// Why the driver could not do what it was asked for.
 #[derive(Debug, Error)]
@@ -63,7 +63,7 @@ pub struct Driver {
     outgoing: Vec<u8>,
     events: VecDeque<Event>,
     connect: Connect,
-    borrowed: bool,
+    neighbours: Neighbours,
     /// The log has been told which kind of modem it is.
     introduced: bool,
 }
@@ -90,16 +90,17 @@ impl Driver {
         if let Kind::FindOut { usb, .. } = &mut modem.kind {
             *usb = usb.or_else(|| line::usb_id(&line.port));
         }
+        let line = Line::open(line)?;
         Ok(Self {
-            line: Line::open(line)?,
-            modem: Modem::new(modem).at_rate(line.rate),
+            neighbours: Neighbours::of(&line),
+            modem: Modem::new(modem).at_rate(line.rate()),
+            line,
             lock: None,
             lock_directory: None,
             incoming: Vec::new(),
             outgoing: Vec::new(),
             events: VecDeque::new(),
             connect: Connect::default(),
-            borrowed: false,
             introduced: false,
         })
     }
@@ -111,25 +112,50 @@ impl Driver {
         self
     }
 
-    /// Locks the line against other programs, until [`unlock`](Self::unlock) or drop. Locked already is fine.
+    /// Locks the line against other programs, until [`unlock`](Self::unlock) or drop: by a lock file, and by TIOCEXCL
+    /// for those that know none. Locked already is fine.
     ///
     /// # Errors
     ///
-    /// [`LineError::Busy`] while another program has it, else as [`Lock::take`].
+    /// [`LineError::Busy`] while another program has it, which is then waited for by [`next_event`](Self::next_event);
+    /// else as [`Lock::take`].
     pub fn lock(&mut self) -> Result<(), DriverError> {
-        if self.lock.is_none() {
-            let port = &self.line.settings().port;
-            self.lock = Some(match &self.lock_directory {
-                Some(directory) => Lock::take_in(directory, port)?,
-                None => Lock::take(port)?,
-            });
+        if self.lock.is_some() {
+            return Ok(());
+        }
+        let port = &self.line.settings().port;
+        let lock = match &self.lock_directory {
+            Some(directory) => Lock::take_in(directory, port),
+            None => Lock::take(port),
+        };
+        match lock.and_then(|lock| self.line.set_exclusive(true).map(|()| lock)) {
+            Ok(lock) => self.lock = Some(lock),
+            Err(error) => {
+                self.neighbours.waits |= matches!(error, LineError::Busy { .. });
+                return Err(error.into());
+            }
         }
         Ok(())
     }
 
     /// Lets other programs have the line.
     pub fn unlock(&mut self) {
-        self.lock = None;
+        if self.lock.is_some() {
+            // Where that fails the line is gone, which the next read tells.
+            self.line.set_exclusive(false).ok();
+            self.neighbours.forget_past();
+            self.lock = None;
+        }
+    }
+
+    /// Claims the line for the one program that attends to it, until drop. Programs that only borrow it, by
+    /// [`lock`](Self::lock) or a lock file, are not kept out.
+    ///
+    /// # Errors
+    ///
+    /// [`LineError::Attended`] if another has claimed it.
+    pub fn claim(&mut self) -> Result<(), DriverError> {
+        Ok(self.line.claim()?)
     }
 
     /// Returns the tty's path.
@@ -167,7 +193,7 @@ impl Driver {
     ///
     /// Safe: it may be called anew.
     pub async fn initialise(&mut self) -> Result<(), DriverError> {
-        self.request(Request::Initialise)?;
+        self.request(Request::Initialise).await?;
         loop {
             let event = self.progress_to_answer().await?;
             if event == Event::Ready {
@@ -177,11 +203,11 @@ impl Driver {
         }
     }
 
-    /// Waits for what the modem says unasked: rings and caller identification.
+    /// Waits for what the modem says unasked, rings and caller identification, and for the end of what was
+    /// [begun](Self::begin).
     ///
-    /// While the line is not locked, bytes are left to a program that has locked it; when that has gone, the next
-    /// event is [`Event::Returned`] and the modem wants to be initialised again. A program that locked the line, read
-    /// all it was sent and unlocked it before this task ran is not noticed.
+    /// While the line is not locked, it is left to a program that locks or opens it: that is [`Event::Lent`], and when
+    /// the program has gone, [`Event::Returned`]: the modem wants to be initialised again.
     ///
     /// # Errors
     ///
@@ -197,6 +223,26 @@ impl Driver {
         }
     }
 
+    /// Asks for something without waiting for it: its end comes as an [event](Self::next_event), as [`Request`] says.
+    ///
+    /// # Errors
+    ///
+    /// [`DriverError::Occupied`] in a call, [`DriverError::Line`] if the line fails.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: unless it has returned, nothing has been asked for.
+    pub async fn begin(&mut self, request: Request) -> Result<(), DriverError> {
+        self.request(request).await
+    }
+
+    /// Takes the events that came while something else was done, so that [`next_event`](Self::next_event) tells none of
+    /// the past: a ring among them is one that nobody has heard.
+    #[must_use]
+    pub fn take_events(&mut self) -> Vec<Event> {
+        self.events.drain(..).collect()
+    }
+
     /// Dials, lets it ring for at most `ring_for` from now, and hangs up then.
     ///
     /// # Errors
@@ -209,13 +255,13 @@ impl Driver {
     pub async fn dial(&mut self, number: &Number, ring_for: Duration) -> Result<Outcome, DriverError> {
         tracing::debug!(port = %self.port().display(), %number, "dialling");
         let until = tokio::time::Instant::now().checked_add(ring_for);
-        self.request(Request::Dial(number.clone()))?;
+        self.request(Request::Dial(number.clone())).await?;
         let call = self.call();
         let outcome = match until {
             Some(until) => match tokio::time::timeout_at(until, call).await {
                 Ok(outcome) => outcome?,
                 Err(_elapsed) => {
-                    self.request(Request::HangUp)?;
+                    self.request(Request::HangUp).await?;
                     self.call().await?
                 }
             },
@@ -235,7 +281,7 @@ impl Driver {
     ///
     /// Nothing is lost, but the modem goes on answering: [`hang_up`](Self::hang_up).
     pub async fn answer(&mut self) -> Result<Outcome, DriverError> {
-        self.request(Request::Answer)?;
+        self.request(Request::Answer).await?;
         self.call().await
     }
 
@@ -249,7 +295,7 @@ impl Driver {
     ///
     /// Safe: it may be called anew.
     pub async fn hang_up(&mut self) -> Result<(), DriverError> {
-        self.request(Request::HangUp)?;
+        self.request(Request::HangUp).await?;
         loop {
             let event = self.progress_to_answer().await?;
             if matches!(event, Event::HungUp | Event::Ended(_)) {
@@ -269,7 +315,7 @@ impl Driver {
     ///
     /// Nothing is lost, but until the modem has answered another request is [`DriverError::Occupied`].
     pub async fn probe(&mut self) -> Result<(), DriverError> {
-        self.request(Request::Probe)?;
+        self.request(Request::Probe).await?;
         loop {
             let event = self.progress_to_answer().await?;
             if event == Event::Alive {
@@ -313,12 +359,14 @@ impl Driver {
                 | Event::Identified(_)
                 | Event::Answered(_)
                 | Event::Alive
+                | Event::Lent { .. }
                 | Event::Returned) => self.keep(event),
             }
         }
     }
 
-    fn request(&mut self, request: Request) -> Result<(), DriverError> {
+    async fn request(&mut self, request: Request) -> Result<(), DriverError> {
+        self.line.connected().await?;
         Ok(self.modem.request(request, now())?)
     }
 
@@ -350,11 +398,8 @@ impl Driver {
             }
             // Bytes on a line that is not locked may be for another program: look before reading.
             let shared = self.lock.is_none() && self.modem.is_idle() && self.modem.deadline().is_none();
-            if shared {
-                self.line.readable().await.map_err(|error| self.failed(error))?;
-                if self.was_lent().await? {
-                    return Ok(Event::Returned);
-                }
+            if shared && let Some(event) = self.share().await? {
+                return Ok(event);
             }
             match self.wait(shared).await? {
                 Happened::Read(count) => tracing::trace!(port = %self.port().display(), count, "read"),
@@ -463,33 +508,6 @@ impl Driver {
         }
         let taken = self.modem.handle_bytes(&self.incoming, now());
         self.incoming.drain(..taken);
-    }
-
-    /// Reports whether another program has had the line, once it is back.
-    async fn was_lent(&mut self) -> Result<bool, DriverError> {
-        while self.holder()?.is_some() {
-            self.borrowed = true;
-            tokio::time::sleep(BORROWED_LOOK).await;
-        }
-        if self.borrowed {
-            self.line.restore()?;
-            self.borrowed = false;
-            return Ok(true);
-        }
-        Ok(false)
-    }
-
-    fn holder(&self) -> Result<Option<u32>, LineError> {
-        let port = self.port();
-        let holder = match &self.lock_directory {
-            Some(directory) => Lock::holder_in(directory, port),
-            None => Lock::holder(port),
-        };
-        match holder {
-            // The tty has lost its name: reading it will tell that it is gone.
-            Err(LineError::Missing { .. }) => Ok(None),
-            other => other,
-        }
     }
 
     fn failed(&self, error: std::io::Error) -> DriverError {

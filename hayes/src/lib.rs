@@ -20,5 +20,7 @@ pub mod number;
 #[cfg(feature = "driver")]
 pub mod ports;
 pub mod profile;
+#[cfg(any(feature = "driver", feature = "emulator"))]
+mod readiness;
 pub mod reply;
 pub mod transcript;

@@ -3,9 +3,11 @@
 //! Owns opening it raw, DTR and carrier, and what its failures are called. Refuses to keep others out: that is for
 //! [`Lock`], while something is done with the line, so that a line that only listens stays free to dial out on.
 
+mod claim;
 mod lock;
 mod signals;
 mod usb;
+mod visitors;
 
 use std::fs::{File, OpenOptions};
 use std::future::poll_fn;
@@ -27,7 +29,9 @@ pub use self::lock::Lock;
 pub(crate) use self::signals::CarrierWatch;
 pub use self::signals::{Signal, Signals};
 pub use self::usb::usb_id;
+pub(crate) use self::visitors::Visitors;
 pub use crate::modem::Carrier;
+use crate::ports::{Machine, Process};
 
 /// Which tty, and how fast.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +57,17 @@ pub enum LineError {
         /// The tty.
         path: PathBuf,
         /// The process that locked it, where it tells.
+        holder: Option<u32>,
+    },
+    /// Another program attends to the line, and waits on it for calls.
+    #[error(
+        "{} is attended to by {} already; stop that, or give one of the two another line",
+        path.display(), Holder(*holder)
+    )]
+    Attended {
+        /// The tty.
+        path: PathBuf,
+        /// The process, where that can be seen.
         holder: Option<u32>,
     },
     /// This user may not use the tty or write its lock.
@@ -153,8 +168,65 @@ impl Line {
         let has_modem_lines = stream.read_carrier_detect().is_ok();
         let rate = settings.rate;
         let mut line = Self { settings: settings.clone(), stream, control, has_modem_lines, rate, flow_control: false };
+        line.share()?;
         line.restore()?;
         Ok(line)
+    }
+
+    /// Reports whether the line is a tty of this machine, which other programs may have, too.
+    pub(crate) fn is_local(&self) -> bool {
+        true
+    }
+
+    /// Waits until the line can be used.
+    pub(crate) async fn connected(&mut self) -> Result<(), LineError> {
+        Ok(())
+    }
+
+    /// Keeps other programs from opening the tty (TIOCEXCL, and flock for those that look at it), or lets them again;
+    /// the superuser is not kept from it.
+    pub(crate) fn set_exclusive(&mut self, exclusive: bool) -> Result<(), LineError> {
+        let set = self.stream.set_exclusive(exclusive);
+        if !exclusive || set.is_err() {
+            self.share()?;
+        }
+        set.map_err(|error| match error.kind() {
+            tokio_serial::ErrorKind::NoDevice => LineError::Busy { path: self.settings.port.clone(), holder: None },
+            tokio_serial::ErrorKind::Io(_)
+            | tokio_serial::ErrorKind::InvalidInput
+            | tokio_serial::ErrorKind::Unknown => self.stream_failed(error),
+        })
+    }
+
+    /// Lets others open the tty, and lock it as they like: a shared flock would keep out those that want their own.
+    fn share(&mut self) -> Result<(), LineError> {
+        if self.stream.exclusive() {
+            self.stream.set_exclusive(false).map_err(|error| self.stream_failed(error))?;
+        }
+        claim::unlock(&self.stream).map_err(|errno| self.failed(errno))
+    }
+
+    /// Claims the tty for the one program that attends to it, until the line is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`LineError::Attended`] if another has claimed it.
+    pub fn claim(&self) -> Result<(), LineError> {
+        if claim::take(&self.control).map_err(|errno| self.failed(errno))? {
+            return Ok(());
+        }
+        let own = std::fs::read_to_string("/proc/self/comm").unwrap_or_default();
+        let others = self.opened_by();
+        let same = others.iter().find(|process| process.name.as_deref() == Some(own.trim()));
+        let holder = same.or_else(|| others.first()).map(|process| process.id);
+        Err(LineError::Attended { path: self.settings.port.clone(), holder })
+    }
+
+    /// The other processes that have the tty open, as far as they can be seen.
+    pub(crate) fn opened_by(&self) -> Vec<Process> {
+        let tty: Vec<PathBuf> = self.settings.port.canonicalize().into_iter().collect();
+        let holders = Machine::here().holders(&tty);
+        holders.into_iter().next().map(|holders| holders.open).unwrap_or_default()
     }
 
     /// Returns what the line was opened with.
@@ -272,13 +344,13 @@ impl Line {
     ///
     /// # Errors
     ///
-    /// Those of the system.
+    /// As [`read`](Self::read).
     ///
     /// # Cancel safety
     ///
     /// Safe: nothing is lost when the future is dropped.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.stream.readable().await
+    pub async fn readable(&mut self) -> Result<(), LineError> {
+        self.stream.readable().await.map_err(|error| LineError::from_io(&self.settings.port, error))
     }
 
     /// Reads; the end of the line is an error.

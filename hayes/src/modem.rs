@@ -133,6 +133,11 @@ pub enum Event {
     Silent,
     /// The modem answers.
     Alive,
+    /// Another program has taken the line, and is left alone with it. Only a driver reports it.
+    Lent {
+        /// Its process, where that can be seen.
+        process: Option<u32>,
+    },
     /// Another program has used the line and is done: the modem is to be initialised anew. Only a driver reports it.
     Returned,
 }

@@ -6,7 +6,7 @@
 mod far_end;
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -83,10 +83,51 @@ async fn bytes_for_a_program_that_locked_the_line_are_left_to_it() {
     let mut data = [0; 6];
     tty.read_exact(&mut data).unwrap();
     assert_eq!(&data, b"theirs");
+    drop(tty);
+    std::fs::remove_file(&lock).unwrap();
+    assert_eq!(driver.next_event().await.unwrap(), Event::Returned);
+    // And one that is not in anybody's way, but locks the line before it says a word.
+    std::fs::write(&lock, "         1\n").unwrap();
+    far.say(b"\r\nRING\r\n");
+    assert_eq!(driver.next_event().await.unwrap(), Event::Lent { process: Some(1) });
     std::fs::remove_file(&lock).unwrap();
     assert_eq!(driver.next_event().await.unwrap(), Event::Returned);
     far.say(b"\r\nRING\r\n");
     assert!(matches!(driver.next_event().await.unwrap(), Event::Ring(_)));
+}
+
+#[tokio::test]
+async fn a_program_that_knows_no_locks_has_the_line_while_it_has_it_open() {
+    let (mut far, mut driver) = FarEnd::open();
+    let mut tty = File::options().read(true).write(true).open(&far.port).unwrap();
+    assert!(matches!(driver.next_event().await.unwrap(), Event::Lent { .. }));
+    far.master.write_all(b"theirs").unwrap();
+    let waiting = tokio::time::timeout(Duration::from_millis(50), driver.next_event()).await;
+    assert!(waiting.is_err(), "{waiting:?}");
+    let mut data = [0; 6];
+    tty.read_exact(&mut data).unwrap();
+    drop(tty);
+    assert_eq!(driver.next_event().await.unwrap(), Event::Returned);
+    // One that came and went between two looks.
+    let tty = File::options().read(true).write(true).open(&far.port).unwrap();
+    drop(tty);
+    assert_eq!(driver.next_event().await.unwrap(), Event::Returned);
+    // One that only looked.
+    drop(File::open(&far.port).unwrap());
+    far.say(b"\r\nRING\r\n");
+    assert!(matches!(driver.next_event().await.unwrap(), Event::Ring(_)));
+}
+
+#[tokio::test]
+async fn a_line_is_attended_to_by_one_and_lent_to_others_all_the_same() {
+    let (far, mut driver) = FarEnd::open();
+    driver.claim().unwrap();
+    let settings = LineSettings { port: far.port.clone(), rate: 9600 };
+    let mut other = Driver::open(&settings, Settings::default()).unwrap();
+    let claimed = other.claim();
+    assert!(matches!(claimed, Err(DriverError::Line(LineError::Attended { .. }))), "{claimed:?}");
+    drop(driver);
+    other.claim().unwrap();
 }
 
 #[tokio::test]

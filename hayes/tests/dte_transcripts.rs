@@ -187,7 +187,8 @@ fn describe(event: &Event) -> String {
         Event::Ready | Event::HungUp | Event::Silent | Event::Alive | Event::Returned => {
             format!("{event:?}").to_lowercase()
         }
-        Event::Recognised(_)
+        Event::Lent { .. }
+        | Event::Recognised(_)
         | Event::CallerIdOff
         | Event::RateKept { .. }
         | Event::CallListed(_)

@@ -18,7 +18,7 @@ impl Driver {
     ///
     /// As [`probe`](Self::probe).
     pub async fn identify(&mut self) -> Result<Identification, DriverError> {
-        self.request(Request::Identify)?;
+        self.request(Request::Identify).await?;
         loop {
             let event = self.progress_to_answer().await?;
             if let Event::Identified(mut seen) = event {
@@ -41,7 +41,7 @@ impl Driver {
     ///
     /// As [`probe`](Self::probe).
     pub async fn ask(&mut self, command: &str) -> Result<Answer, DriverError> {
-        self.request(Request::Ask(command.parse()?))?;
+        self.request(Request::Ask(command.parse()?)).await?;
         loop {
             let event = self.progress_to_answer().await?;
             if let Event::Answered(answer) = event {
@@ -61,7 +61,7 @@ impl Driver {
     ///
     /// As [`probe`](Self::probe).
     pub async fn list_calls(&mut self) -> Result<Option<Vec<ListedCall>>, DriverError> {
-        self.request(Request::ListCalls)?;
+        self.request(Request::ListCalls).await?;
         let mut calls = Vec::new();
         loop {
             let event = self.progress_to_answer().await?;

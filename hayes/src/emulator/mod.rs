@@ -18,7 +18,6 @@ mod caller;
 mod circuit;
 mod escape;
 mod ioctls;
-mod readiness;
 mod tty;
 mod typing;
 

@@ -1,7 +1,8 @@
 //! UUCP lock files: the word that serial programs give each other not to use a tty at once.
 //!
 //! Owns the HDB form that mgetty, pppd, minicom and cu share (`LCK..ttyS0`, ten characters of process id). A lock
-//! whose process is dead, or that holds nothing to read, is taken over.
+//! whose process is dead, or that holds nothing to read, is taken over. `/dev/pts/3` is `LCK..pts_3` to some and `LCK..3`
+//! to others: both are looked at, and both are written.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -26,7 +27,7 @@ const READ_LIMIT: u64 = 64;
 /// The lock of one tty, held by this process until dropped.
 #[derive(Debug)]
 pub struct Lock {
-    file: PathBuf,
+    files: Vec<PathBuf>,
 }
 
 impl Lock {
@@ -46,22 +47,12 @@ impl Lock {
     ///
     /// As [`take`](Self::take).
     pub fn take_in(directory: &Path, port: &Path) -> Result<Self, LineError> {
-        let file = lock_file(directory, port)?;
-        let failed = |error| LineError::from_io(&file, error);
-        let busy = |holder| LineError::Busy { path: port.to_owned(), holder };
-        for _ in 0..TRIES {
-            match link_new(directory, &file) {
-                Ok(()) => return Ok(Self { file }),
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(failed(error)),
-            }
-            match holder_of(&file).map_err(failed)? {
-                Some(pid) if pid == std::process::id() => return Ok(Self { file }),
-                Some(pid) => return Err(busy(Some(pid))),
-                None => remove_stale(directory, &file).map_err(failed)?,
-            }
+        let mut lock = Self { files: Vec::new() };
+        for file in lock_files(directory, port)? {
+            take_file(directory, port, &file)?;
+            lock.files.push(file);
         }
-        Err(busy(None))
+        Ok(lock)
     }
 
     /// Returns the living process, other than this one, that holds the tty's lock in the system's lock directory.
@@ -79,20 +70,45 @@ impl Lock {
     ///
     /// As [`take`](Self::take), but for `Busy`.
     pub fn holder_in(directory: &Path, port: &Path) -> Result<Option<u32>, LineError> {
-        let file = lock_file(directory, port)?;
-        let holder = holder_of(&file).map_err(|error| LineError::from_io(&file, error))?;
-        Ok(holder.filter(|pid| *pid != std::process::id()))
+        for file in lock_files(directory, port)? {
+            let holder = holder_of(&file).map_err(|error| LineError::from_io(&file, error))?;
+            if let Some(other) = holder.filter(|pid| *pid != std::process::id()) {
+                return Ok(Some(other));
+            }
+        }
+        Ok(None)
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        if matches!(holder_of(&self.file), Ok(Some(pid)) if pid == std::process::id())
-            && let Err(error) = fs::remove_file(&self.file)
-        {
-            tracing::warn!(lock = %self.file.display(), %error, "lock file left behind");
+        for file in &self.files {
+            if matches!(holder_of(file), Ok(Some(pid)) if pid == std::process::id())
+                && let Err(error) = fs::remove_file(file)
+            {
+                tracing::warn!(lock = %file.display(), %error, "lock file left behind");
+            }
         }
     }
+}
+
+/// Takes one lock file, if need be from a dead process.
+fn take_file(directory: &Path, port: &Path, file: &Path) -> Result<(), LineError> {
+    let failed = |error| LineError::from_io(file, error);
+    let busy = |holder| LineError::Busy { path: port.to_owned(), holder };
+    for _ in 0..TRIES {
+        match link_new(directory, file) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed(error)),
+        }
+        match holder_of(file).map_err(failed)? {
+            Some(pid) if pid == std::process::id() => return Ok(()),
+            Some(pid) => return Err(busy(Some(pid))),
+            None => remove_stale(directory, file).map_err(failed)?,
+        }
+    }
+    Err(busy(None))
 }
 
 fn directory() -> PathBuf {
@@ -100,12 +116,17 @@ fn directory() -> PathBuf {
     if first.is_dir() { first.to_owned() } else { second.to_owned() }
 }
 
-/// Names the lock of the tty that the path leads to: without `/dev/`, each `/` become `_`, as Debian does.
-fn lock_file(directory: &Path, port: &Path) -> Result<PathBuf, LineError> {
+/// Names the locks of the tty that the path leads to: without `/dev/`, each `/` become `_`, as Debian does; and what is
+/// behind the last `/`, where that is another name.
+fn lock_files(directory: &Path, port: &Path) -> Result<Vec<PathBuf>, LineError> {
     let tty = port.canonicalize().map_err(|error| LineError::from_io(port, error))?;
     let tty = tty.to_string_lossy();
-    let name = tty.strip_prefix("/dev/").unwrap_or(&tty).trim_start_matches('/').replace('/', "_");
-    Ok(directory.join(format!("LCK..{name}")))
+    let name = tty.strip_prefix("/dev/").unwrap_or(&tty).trim_start_matches('/');
+    let mut files = vec![directory.join(format!("LCK..{}", name.replace('/', "_")))];
+    if let Some((_, last)) = name.rsplit_once('/') {
+        files.push(directory.join(format!("LCK..{last}")));
+    }
+    Ok(files)
 }
 
 /// Makes the lock with its content in one step: a file of another name, linked to the name of the lock.
@@ -203,19 +224,37 @@ mod tests {
     fn a_lock_is_in_hdb_form_and_goes_when_dropped() {
         let scratch = Scratch::new();
         let lock = Lock::take_in(&scratch.0, Path::new(PORT)).unwrap();
-        assert_eq!(fs::read_to_string(&lock.file).unwrap(), format!("{:>10}\n", std::process::id()));
+        assert_eq!(fs::read_to_string(&lock.files[0]).unwrap(), format!("{:>10}\n", std::process::id()));
         assert_eq!(scratch.names(), ["LCK..null"]);
         drop(lock);
         assert!(scratch.names().is_empty());
     }
 
     #[test]
-    fn the_lock_has_the_name_of_the_tty_itself() {
+    fn the_lock_has_the_names_of_the_tty_itself() {
         let scratch = Scratch::new();
         let link = scratch.0.join("modem");
         std::os::unix::fs::symlink("/dev/pts/ptmx", &link).unwrap();
-        assert_eq!(lock_file(&scratch.0, &link).unwrap(), scratch.0.join("LCK..pts_ptmx"));
-        assert!(matches!(lock_file(&scratch.0, Path::new("/dev/no-modem")), Err(LineError::Missing { .. })));
+        let lock = Lock::take_in(&scratch.0, &link).unwrap();
+        let mut names = scratch.names();
+        names.sort();
+        assert_eq!(names, ["LCK..ptmx", "LCK..pts_ptmx", "modem"]);
+        drop(lock);
+        assert_eq!(scratch.names(), ["modem"]);
+        assert!(matches!(lock_files(&scratch.0, Path::new("/dev/no-modem")), Err(LineError::Missing { .. })));
+    }
+
+    #[test]
+    fn a_holder_under_either_name_is_respected_and_neither_lock_is_left() {
+        let scratch = Scratch::new();
+        let tty = Path::new("/dev/pts/ptmx");
+        for name in ["LCK..ptmx", "LCK..pts_ptmx"] {
+            fs::write(scratch.0.join(name), "         1\n").unwrap();
+            assert_eq!(Lock::holder_in(&scratch.0, tty).unwrap(), Some(1));
+            assert!(matches!(Lock::take_in(&scratch.0, tty), Err(LineError::Busy { holder: Some(1), .. })));
+            assert_eq!(scratch.names(), [name]);
+            fs::remove_file(scratch.0.join(name)).unwrap();
+        }
     }
 
     #[test]
@@ -237,7 +276,7 @@ mod tests {
         for content in ["   4194305\n", "", "no pid\n", "-1\n", "0\n"] {
             scratch.lock_holding(content.as_bytes());
             let lock = Lock::take_in(&scratch.0, Path::new(PORT)).unwrap();
-            assert_eq!(fs::read_to_string(&lock.file).unwrap().trim(), std::process::id().to_string());
+            assert_eq!(fs::read_to_string(&lock.files[0]).unwrap().trim(), std::process::id().to_string());
             drop(lock);
             assert!(scratch.names().is_empty(), "{content:?} left {:?}", scratch.names());
         }

@@ -35,6 +35,8 @@ impl FarEnd {
         let pty = nix::pty::openpty(None, None).unwrap();
         let port = nix::unistd::ttyname(&pty.slave).unwrap();
         let settings = LineSettings { port: port.clone(), rate: 115_200 };
+        // The driver would see it being closed, and take it for another program's.
+        drop(pty.slave);
         let driver = Driver::open(&settings, modem).unwrap();
         (Self { master: pty.master.into(), port, heard: Vec::new() }, driver)
     }

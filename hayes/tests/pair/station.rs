@@ -183,11 +183,8 @@ impl Station {
             Event::HungUp => self.course.hung_up = true,
             Event::CallerIdOff => self.caller_id_off = true,
             Event::RateKept { .. } | Event::CommandRefused(_) | Event::Recognised(_) | Event::Alive => {}
-            Event::CallerGone
-            | Event::CallWaiting(_)
-            | Event::CallListed(_)
-            | Event::CallsListed(_)
-            | Event::Returned => {}
+            Event::CallWaiting(_) | Event::CallListed(_) | Event::CallsListed(_) => {}
+            Event::CallerGone | Event::Lent { .. } | Event::Returned => {}
             Event::Identified(_) | Event::Answered(_) => {}
         }
     }

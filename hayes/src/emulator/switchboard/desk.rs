@@ -19,8 +19,8 @@ use tokio::io::unix::AsyncFd;
 
 use super::super::exchange::{Exchange, LineId};
 use super::super::ioctls;
-use super::super::readiness::register_master;
 use super::super::tty::Tty;
+use crate::readiness::register_master;
 
 /// One line's terminal.
 #[derive(Debug)]

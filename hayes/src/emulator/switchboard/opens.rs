@@ -11,8 +11,8 @@ use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
 use tokio::io::unix::AsyncFd;
 
-use super::super::readiness::{Opens, register_opens};
 use super::desk::{Desk, Input};
+use crate::readiness::{Opens, register_opens};
 
 /// The watches on all terminals, not yet known to a runtime.
 #[derive(Debug)]
