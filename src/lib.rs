@@ -1,8 +1,8 @@
 //! ringup: telephones a machine that has no fixed address, has it come online, and connects to it.
 //!
 //! A folder a role: [`connect`], [`listen`], [`directory`], [`provide`], [`watch`], [`exchange`], [`modem`], [`demo`]. They do not
-//! import one another; what they share lies below them: [`record`] (the nouns), [`dns`] (a record on the wire) and
-//! [`link`] (PPP over a call). `docs/map.md` has the walks through them.
+//! import one another; what they share lies below them: [`record`] (the nouns), [`dns`] (a record on the wire), [`line`]
+//! (a modem line that is attended to) and [`link`] (PPP over a call). `docs/map.md` has the walks through them.
 
 pub mod budget;
 pub mod cli;
@@ -17,6 +17,7 @@ pub mod exchange;
 pub mod exit;
 mod failures;
 pub mod journal;
+pub mod line;
 pub mod link;
 pub mod listen;
 pub mod logs;

@@ -28,7 +28,7 @@ use tokio_serial::{SerialPort, SerialStream};
 pub use self::lock::Lock;
 pub(crate) use self::signals::CarrierWatch;
 pub use self::signals::{Signal, Signals};
-pub use self::usb::usb_id;
+pub use self::usb::{switch_usb, usb_id};
 pub(crate) use self::visitors::Visitors;
 pub use crate::modem::Carrier;
 use crate::ports::{Machine, Process};

@@ -1,0 +1,12 @@
+//! An attended modem line: opened, set up, listened to, looked after, lent to other programs, lost and found again.
+//!
+//! Owns the line for as long as the process runs; `listen` and `provide` take it for a call and give it back. Decides
+//! nothing about calls. What is done when is the `Upkeep`'s to say, a core; `Attended` does it.
+
+mod attended;
+mod state;
+mod upkeep;
+
+pub use self::attended::{Attended, Happening};
+pub use self::state::{LineState, Trouble};
+pub use self::upkeep::Policy;
