@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hayes::line::LineSettings;
 use hayes::modem::{Country, Kind, Purpose, Settings};
 use hayes::profile::{Catalogue, Profile};
 use serde::Deserialize;
 
+use super::value::Span;
 use super::{Config, ConfigError};
+use crate::line::{self, Policy};
 
 /// A modem and how to treat it.
 #[derive(Clone, Debug, Deserialize)]
@@ -29,6 +32,12 @@ pub struct Modem {
     /// Whether modem and computer stop each other by RTS and CTS, where the kind is known to.
     #[serde(default = "default_flow_control")]
     pub flow_control: bool,
+    /// How often a line that waits for calls is asked whether its modem is there; zero: never.
+    #[serde(default = "default_probe_every")]
+    pub probe_every: Span,
+    /// Whether a modem on the USB that answers nothing is switched off and on.
+    #[serde(default = "default_reset_usb")]
+    pub reset_usb: bool,
 }
 
 /// Which kind of modem: `auto`, the id of a kind that is known, or a path to a profile of the owner's.
@@ -106,8 +115,22 @@ impl Config {
         self.line_and_modem("modem", modem, purpose)
     }
 
+    /// The line of a modem in this section that waits for calls, and how it is looked after.
+    pub(super) fn attended(&self, section: &str, modem: &Modem) -> Result<line::Settings, ConfigError> {
+        let every = modem.probe_every.duration();
+        if !every.is_zero() && every < SHORTEST_PROBE {
+            return Err(self.wrong(
+                &format!("{section}.probe-every"),
+                format!("expected {} s or more, or \"0s\" for never", SHORTEST_PROBE.as_secs()),
+            ));
+        }
+        let policy = Policy { probe_every: Some(every).filter(|every| !every.is_zero()), reset_usb: modem.reset_usb };
+        let (line, modem) = self.line_and_modem(section, modem, Purpose::Calls)?;
+        Ok(line::Settings { line, modem, policy })
+    }
+
     /// The line and the settings of a modem in this section.
-    pub(super) fn line_and_modem(
+    fn line_and_modem(
         &self,
         section: &str,
         modem: &Modem,
@@ -144,7 +167,18 @@ fn default_rate() -> u32 {
     115_200
 }
 
+/// Less would keep the modem from hearing its line: it does not ring while it answers.
+const SHORTEST_PROBE: Duration = Duration::from_secs(10);
+
 fn default_flow_control() -> bool {
+    true
+}
+
+fn default_probe_every() -> Span {
+    Span::seconds(300)
+}
+
+fn default_reset_usb() -> bool {
     true
 }
 
@@ -214,6 +248,21 @@ mod tests {
         assert_eq!(settings("empty", "caller-id = \"\"").unwrap().caller_id, Some(vec![]));
         let said = settings("at", "caller-id = \"AT+VCID=1\"").unwrap_err();
         assert!(said.contains("home.toml:3: modem.caller-id: ") && said.contains("\"+VCID=1\""), "{said}");
+    }
+
+    #[test]
+    fn a_line_is_probed_as_often_as_its_owner_wants() {
+        let policy = |name: &str, keys: &str| {
+            let folder = Folder::new(name, keys);
+            let config = Config::load(&folder.0.join("home.toml")).unwrap();
+            let attended = config.attended("modem", config.file().modem.as_ref().unwrap());
+            attended.map(|settings| settings.policy).map_err(|error| error.to_string())
+        };
+        assert_eq!(policy("usual", ""), Ok(Policy::default()));
+        let never = Policy { probe_every: None, reset_usb: false };
+        assert_eq!(policy("never", "probe-every = \"0s\"\nreset-usb = false"), Ok(never));
+        let said = policy("often", "probe-every = \"1s\"").unwrap_err();
+        assert!(said.contains("home.toml:3: modem.probe-every: expected 10 s or more"), "{said}");
     }
 
     #[test]

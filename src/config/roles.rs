@@ -4,7 +4,6 @@
 use std::path::Path;
 use std::str::FromStr;
 
-use hayes::line::LineSettings;
 use hayes::modem::Purpose;
 
 use super::host::Account;
@@ -16,7 +15,7 @@ use crate::dns::tsig::Algorithm;
 use crate::exit::{Failure, Status};
 use crate::record::{HostName, PublicKey};
 use crate::secret::Secret;
-use crate::{directory, listen, provide, watch};
+use crate::{directory, line, listen, provide, watch};
 
 /// What `listen` works with.
 pub struct HomeSettings {
@@ -34,8 +33,8 @@ impl Config {
     pub fn listen(&self) -> Result<HomeSettings, ConfigError> {
         let section = self.section("listen", self.file().listen.as_ref())?;
         let lines = match section.lines.as_slice() {
-            [] => vec![self.modem(Purpose::Calls)?],
-            lines => self.lines_and_modems("listen.line", lines)?,
+            [] => vec![self.attended("modem", self.section("modem", self.file().modem.as_ref())?)?],
+            lines => self.lines("listen.line", lines)?,
         };
         let policy = self.policy(section)?;
         let listen = listen::Settings { lines, policy, isp: self.isp()?, idle: section.idle.duration() };
@@ -165,7 +164,7 @@ impl Config {
             quarantine: section.quarantine.duration(),
             name: section.name.clone(),
             link_within: section.link_within.duration(),
-            lines: self.lines_and_modems("provide.line", &section.lines)?,
+            lines: self.lines("provide.line", &section.lines)?,
             runtime: self.file().runtime_directory.clone(),
         })
     }
@@ -235,18 +234,14 @@ impl Config {
     }
 
     /// The lines of a section that has one table a line, no tty twice.
-    fn lines_and_modems(
-        &self,
-        section: &str,
-        modems: &[Modem],
-    ) -> Result<Vec<(LineSettings, hayes::modem::Settings)>, ConfigError> {
-        let mut lines: Vec<(LineSettings, _)> = Vec::new();
+    fn lines(&self, section: &str, modems: &[Modem]) -> Result<Vec<line::Settings>, ConfigError> {
+        let mut lines: Vec<line::Settings> = Vec::new();
         for (index, modem) in modems.iter().enumerate() {
             let name = format!("{section}[{index}]");
-            if lines.iter().any(|(line, _)| line.port == modem.port) {
+            if lines.iter().any(|other| other.line.port == modem.port) {
                 return Err(self.wrong(&format!("{name}.port"), "this tty has a line already"));
             }
-            lines.push(self.line_and_modem(&name, modem, Purpose::Calls)?);
+            lines.push(self.attended(&name, modem)?);
         }
         Ok(lines)
     }

@@ -5,14 +5,15 @@ use std::path::Path;
 
 use hayes::caller::CallerId;
 use hayes::driver::{Driver, DriverError};
-use hayes::line::{LineError, LineSettings, switch_usb, usb_id};
-use hayes::modem::{Carrier, Event, Request, Settings};
+use hayes::line::{LineError, switch_usb, usb_id};
+use hayes::modem::{Carrier, Event, Request};
 use hayes::reply::{CallState, ListedCall, RingInfo};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::Settings;
 use super::state::{LineState, Trouble};
-use super::upkeep::{Output, Policy, Upkeep};
+use super::upkeep::{Output, Upkeep};
 use crate::exit::{Failure, Status};
 
 /// What happens on a line.
@@ -24,6 +25,8 @@ pub enum Happening {
     Ring(RingInfo),
     /// Caller identification came.
     Caller(CallerId),
+    /// The call that alerted is over: the network says so.
+    CallerGone,
 }
 
 /// A line that is attended to. Other programs may borrow it while no call is made or taken.
@@ -31,8 +34,7 @@ pub enum Happening {
 /// It is only looked after while one of its futures is awaited.
 #[derive(Debug)]
 pub struct Attended {
-    line: LineSettings,
-    modem: Settings,
+    settings: Settings,
     upkeep: Upkeep,
     driver: Option<Driver>,
     /// What the upkeep wants and has not been done yet.
@@ -40,6 +42,8 @@ pub struct Attended {
     switching: Option<JoinHandle<std::io::Result<()>>>,
     happened: VecDeque<Happening>,
     state: watch::Sender<LineState>,
+    /// Somebody waits for what happens.
+    begun: bool,
 }
 
 /// How much may have happened that nobody has asked for; the oldest goes first.
@@ -48,16 +52,25 @@ const HAPPENED_LIMIT: usize = 64;
 impl Attended {
     /// A line that [`next`](Self::next) will open.
     #[must_use]
-    pub fn new(line: LineSettings, modem: Settings, policy: Policy) -> Self {
-        let upkeep = Upkeep::new(policy);
+    pub fn new(settings: Settings) -> Self {
+        let upkeep = Upkeep::new(settings.policy);
         let (state, _) = watch::channel(upkeep.state().clone());
-        Self { line, modem, upkeep, driver: None, due: None, switching: None, happened: VecDeque::new(), state }
+        Self {
+            settings,
+            upkeep,
+            driver: None,
+            due: None,
+            switching: None,
+            happened: VecDeque::new(),
+            state,
+            begun: false,
+        }
     }
 
     /// The name of its port.
     #[must_use]
     pub fn port(&self) -> &Path {
-        &self.line.port
+        &self.settings.line.port
     }
 
     /// How the line is, now and whenever that changes.
@@ -89,6 +102,7 @@ impl Attended {
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
     pub async fn next(&mut self) -> Happening {
+        self.begun = true;
         loop {
             if let Some(happening) = self.happened.pop_front() {
                 return happening;
@@ -188,7 +202,7 @@ impl Attended {
         match happened {
             Happened::Event(Ok(event)) => self.handle_event(event),
             Happened::Event(Err(error)) => self.handle_error(&error),
-            Happened::Switched(switched) => self.handle_switched(switched),
+            Happened::Switched(switched) => self.handle_switched(&switched),
             Happened::Time => self.upkeep.handle_timeout(crate::clock::now()),
         }
         self.tell();
@@ -206,9 +220,9 @@ impl Attended {
             Output::Close => self.driver = None,
             Output::SetUp => self.begin(Request::Initialise).await,
             Output::Probe => self.begin(Request::Probe).await,
-            Output::SwitchUsb if usb_id(&self.line.port).is_none() => self.switched(false),
+            Output::SwitchUsb if usb_id(&self.settings.line.port).is_none() => self.switched(false),
             Output::SwitchUsb => {
-                let port = self.line.port.clone();
+                let port = self.settings.line.port.clone();
                 tracing::warn!(line = %port.display(), "the modem does not answer: switching its USB device off and on");
                 self.switching = Some(tokio::task::spawn_blocking(move || switch_usb(&port)));
             }
@@ -217,7 +231,7 @@ impl Attended {
     }
 
     fn open(&self) -> Result<Driver, DriverError> {
-        let mut driver = Driver::open(&self.line, self.modem.clone())?;
+        let mut driver = Driver::open(&self.settings.line, self.settings.modem.clone())?;
         driver.claim()?;
         Ok(driver)
     }
@@ -248,7 +262,7 @@ impl Attended {
             }
             Event::Silent => {
                 self.unlock();
-                let error = DriverError::Silent { port: self.line.port.clone() };
+                let error = DriverError::Silent { port: self.settings.line.port.clone() };
                 self.upkeep.handle_silent(error.to_string(), now);
             }
             Event::Lent { process } => self.upkeep.handle_lent(process),
@@ -262,6 +276,7 @@ impl Attended {
                 tracing::debug!(?caller, "caller identification");
                 self.happen(Happening::Caller(caller));
             }
+            Event::CallerGone => self.happen(Happening::CallerGone),
             Event::Connected(_) => {
                 tracing::warn!(line = %self.port().display(), "the modem answered a call by itself; hanging up");
                 self.upkeep.handle_returned();
@@ -291,16 +306,16 @@ impl Attended {
         self.upkeep.handle_down(trouble, Failure::caused(Status::Internal, error).message, crate::clock::now());
     }
 
-    fn handle_switched(&mut self, switched: std::io::Result<()>) {
+    fn handle_switched(&mut self, switched: &std::io::Result<()>) {
         self.switching = None;
-        if let Err(error) = &switched {
+        if let Err(error) = switched {
             tracing::warn!(line = %self.port().display(), %error, "its USB device could not be switched off and on");
         }
         self.switched(switched.is_ok());
     }
 
     fn switched(&mut self, done: bool) {
-        let cause = DriverError::Silent { port: self.line.port.clone() }.to_string();
+        let cause = DriverError::Silent { port: self.settings.line.port.clone() }.to_string();
         self.upkeep.handle_switched(done, cause, crate::clock::now());
     }
 
@@ -314,7 +329,9 @@ impl Attended {
     fn tell(&mut self) {
         while self.due.is_none() {
             self.due = self.upkeep.poll_output();
-            let Some(Output::Changed(state)) = self.due.take_if(|due| matches!(due, Output::Changed(_))) else { return };
+            let Some(Output::Changed(state)) = self.due.take_if(|due| matches!(due, Output::Changed(_))) else {
+                return;
+            };
             self.publish(state);
         }
     }
@@ -325,6 +342,8 @@ impl Attended {
             LineState::SettingUp | LineState::InCall => tracing::debug!(line = %port, %state),
             LineState::Ready => tracing::info!(line = %port, "listening"),
             LineState::Lent { .. } => tracing::info!(line = %port, %state),
+            // Whoever waits for the line at the start has it told.
+            LineState::Down { .. } if !self.begun => {}
             LineState::StuckCarrier | LineState::Down { .. } => {
                 tracing::warn!(line = %port, advice = state.advice().unwrap_or_default(), "{state}");
             }

@@ -7,6 +7,19 @@ mod attended;
 mod state;
 mod upkeep;
 
+use hayes::line::LineSettings;
+
 pub use self::attended::{Attended, Happening};
 pub use self::state::{LineState, Trouble};
 pub use self::upkeep::Policy;
+
+/// A line, its modem, and how it is looked after.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The modem's port.
+    pub line: LineSettings,
+    /// How to treat the modem.
+    pub modem: hayes::modem::Settings,
+    /// What is done while there is no call.
+    pub policy: Policy,
+}

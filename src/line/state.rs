@@ -62,7 +62,9 @@ impl LineState {
     pub fn advice(&self) -> Option<&'static str> {
         match self {
             Self::SettingUp | Self::Ready | Self::InCall | Self::Lent { .. } => None,
-            Self::StuckCarrier => Some("DCD should follow the carrier (AT&C1): is the cable wired so? switch the modem off and on"),
+            Self::StuckCarrier => {
+                Some("DCD should follow the carrier (AT&C1): is the cable wired so? switch the modem off and on")
+            }
             Self::Down { trouble, .. } => Some(trouble.advice()),
         }
     }
@@ -80,11 +82,7 @@ impl LineState {
             | Self::InCall
             | Self::Lent { .. } => Status::PortBusy,
         };
-        let failure = Failure::new(status, self.to_string());
-        match self.advice() {
-            Some(advice) => failure.hint(advice),
-            None => failure,
-        }
+        Failure::new(status, self.to_string())
     }
 }
 

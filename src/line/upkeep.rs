@@ -236,12 +236,7 @@ impl Upkeep {
                 self.enter(Phase::Probing);
                 self.outputs.push_back(Output::Probe);
             }
-            Phase::Opening
-            | Phase::SettingUp
-            | Phase::Probing
-            | Phase::Lent
-            | Phase::InCall
-            | Phase::Switching => {}
+            Phase::Opening | Phase::SettingUp | Phase::Probing | Phase::Lent | Phase::InCall | Phase::Switching => {}
         }
     }
 

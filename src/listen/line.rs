@@ -1,99 +1,74 @@
 //! One line of the machine: waits for a call that wakes, has it served, and comes back for the next.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hayes::caller::CallerNumber;
-use hayes::driver::{Driver, DriverError};
-use hayes::line::LineSettings;
-use hayes::modem::Event as ModemEvent;
 
 use super::Event;
 use super::doorman::{Doorman, Output, Reason};
 use super::house::House;
 use super::session::Session;
-
-/// How long to wait before a line that was lost is tried again, at first and at most.
-const REOPEN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+use crate::line::{Attended, Happening, LineState, Settings};
 
 /// A line that is listened to.
 pub(super) struct Line {
     house: Arc<House>,
-    port: LineSettings,
-    modem: hayes::modem::Settings,
     name: String,
     doorman: Doorman,
-    driver: Option<Driver>,
+    line: Attended,
 }
 
 impl Line {
-    /// Opens the line and sets its modem up.
-    pub(super) async fn open(
-        house: &Arc<House>,
-        port: LineSettings,
-        modem: hayes::modem::Settings,
-    ) -> Result<Self, DriverError> {
+    /// A line that is still to be opened.
+    pub(super) fn new(house: &Arc<House>, settings: Settings) -> Self {
         let doorman = Doorman::new(house.settings.policy.clone());
-        let name = port.port.display().to_string();
-        let mut line = Self { house: Arc::clone(house), port, modem, name, doorman, driver: None };
-        line.driver = Some(line.ready().await?);
-        Ok(line)
+        let name = settings.line.port.display().to_string();
+        Self { house: Arc::clone(house), name, doorman, line: Attended::new(settings) }
+    }
+
+    /// Waits until the modem is ready, or the line is in trouble.
+    pub(super) async fn ready(&mut self) -> Result<(), LineState> {
+        self.line.ready().await
     }
 
     /// Listens until the house shuts.
     pub(super) async fn serve(mut self) {
         let house = Arc::clone(&self.house);
-        let mut pause = REOPEN.0;
-        while !house.shutdown.is_cancelled() {
-            let Some(driver) = self.driver.take() else {
-                tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
-                    () = house.shutdown.cancelled() => return,
-                }
-                pause = (pause * 2).min(REOPEN.1);
-                match self.ready().await {
-                    Ok(driver) => self.driver = Some(driver),
-                    Err(error) => {
-                        tracing::warn!(line = self.name, %error, retry_in = ?pause, "the line is not to be had");
-                    }
-                }
-                continue;
+        if let state @ LineState::Down { .. } = &*self.line.state().borrow() {
+            tracing::warn!(line = self.name, "{state}; the others are listened to");
+        }
+        loop {
+            let first_ring = tokio::select! {
+                first_ring = self.wait_for_wake() => first_ring,
+                () = house.shutdown.cancelled() => return,
             };
-            pause = REOPEN.0;
-            house.say(&self.name, &Event::Listening);
-            tracing::info!(line = self.name, "listening");
-            match self.listen(driver).await {
-                Ok(driver) => self.driver = driver,
-                Err(error) => {
-                    tracing::warn!(line = self.name, %error, "the line was lost");
-                    house.say(&self.name, &Event::Failed { cause: error.to_string() });
-                }
+            self.wake(&house, first_ring).await;
+            if house.shutdown.is_cancelled() {
+                return;
             }
         }
     }
 
-    /// Waits for one call that wakes, and serves it; gives the modem back, ready for the next, unless it is gone.
-    async fn listen(&mut self, mut driver: Driver) -> Result<Option<Driver>, DriverError> {
-        let house = Arc::clone(&self.house);
-        let first_ring = tokio::select! {
-            first_ring = self.wait_for_wake(&mut driver) => first_ring?,
-            () = house.shutdown.cancelled() => return Ok(None),
-        };
+    /// Serves a call that wakes.
+    async fn wake(&mut self, house: &House, first_ring: Instant) {
         let Some(mut registrar) = house.claim() else {
             tracing::info!(line = self.name, "a call that wakes nobody: the machine is online, or on its way there");
-            house.say(&self.name, &Event::Refused { reason: Reason::AlreadyOnline });
-            return Ok(Some(driver));
+            return self.say(&Event::Refused { reason: Reason::AlreadyOnline });
         };
-        let left = Session::new(&house, &self.name, &mut registrar, first_ring).run(driver).await;
-        drop(registrar);
-        match left {
-            Some(driver) if !house.shutdown.is_cancelled() => made_ready(driver).await.map(Some),
-            Some(_) | None => Ok(None),
-        }
+        let driver = match self.line.take().await {
+            Ok(driver) => driver,
+            Err(state) => {
+                tracing::warn!(line = self.name, %state, "a call that should wake, but the line is not to be had");
+                return self.say(&Event::Failed { cause: state.to_string() });
+            }
+        };
+        let left = Session::new(house, &self.name, &mut registrar, first_ring).run(driver).await;
+        self.line.give_back(left);
     }
 
     /// Waits for a call that wakes; gives the moment of its first ring.
-    async fn wait_for_wake(&mut self, driver: &mut Driver) -> Result<Instant, DriverError> {
+    async fn wait_for_wake(&mut self) -> Instant {
         loop {
             while let Some(output) = self.doorman.poll_output() {
                 match output {
@@ -110,27 +85,28 @@ impl Line {
                         self.say(&Event::MoreRefused { reason, more });
                     }
                     Output::Answer { .. } => {}
-                    Output::Wake { first_ring } => return Ok(first_ring),
+                    Output::Wake { first_ring } => return first_ring,
                 }
             }
             let deadline = self.doorman.deadline();
-            let event = tokio::select! {
-                event = driver.next_event() => Some(event?),
+            let happening = tokio::select! {
+                happening = self.line.next() => Some(happening),
                 () = crate::clock::sleep_until(deadline.map(|(at, _why)| at)) => None,
             };
             let now = crate::clock::now();
             self.house.brief(&mut self.doorman);
-            match event {
+            match happening {
                 None => self.doorman.handle_timeout(now),
-                Some(ModemEvent::Ring(_)) => self.doorman.handle_ring(now),
-                Some(ModemEvent::CallerGone) => self.doorman.handle_gone(now),
-                Some(ModemEvent::Caller(caller)) => {
-                    tracing::debug!(?caller, "caller identification");
+                Some(Happening::Ring(_)) => self.doorman.handle_ring(now),
+                Some(Happening::CallerGone) => self.doorman.handle_gone(now),
+                Some(Happening::Caller(caller)) => {
                     let number = matches!(caller.number, Some(CallerNumber::Known(_)));
                     self.say(&Event::Caller { number });
                     self.doorman.handle_caller(&caller, now);
                 }
-                Some(other) => tracing::debug!(?other, "the modem said something that is no ring"),
+                Some(Happening::Changed(LineState::Ready | LineState::StuckCarrier)) => self.say(&Event::Listening),
+                Some(Happening::Changed(LineState::Down { cause, .. })) => self.say(&Event::Failed { cause }),
+                Some(Happening::Changed(LineState::SettingUp | LineState::InCall | LineState::Lent { .. })) => {}
             }
         }
     }
@@ -138,16 +114,4 @@ impl Line {
     fn say(&self, event: &Event) {
         self.house.say(&self.name, event);
     }
-
-    async fn ready(&self) -> Result<Driver, DriverError> {
-        made_ready(Driver::open(&self.port, self.modem.clone())?).await
-    }
-}
-
-/// Sets the modem up under lock, and leaves the line to others again.
-async fn made_ready(mut driver: Driver) -> Result<Driver, DriverError> {
-    driver.lock()?;
-    driver.initialise().await?;
-    driver.unlock();
-    Ok(driver)
 }

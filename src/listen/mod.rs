@@ -13,7 +13,7 @@ mod session;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hayes::line::LineSettings;
+use futures_util::future::join_all;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -22,15 +22,15 @@ use self::house::House;
 use self::line::Line;
 use crate::dns::Registrar;
 use crate::exit::{Failure, Status};
-use crate::link::{Isp, line_failure};
+use crate::link::Isp;
 use crate::report::Report;
 
 pub use self::event::Event;
 
 /// What `ringup listen` works with.
 pub struct Settings {
-    /// The modems, and how to treat each; at least one.
-    pub lines: Vec<(LineSettings, hayes::modem::Settings)>,
+    /// The lines; at least one.
+    pub lines: Vec<crate::line::Settings>,
     /// Who may wake, and how.
     pub policy: Policy,
     /// The provider to dial when woken.
@@ -42,18 +42,22 @@ pub struct Settings {
 /// Listens until told to stop.
 ///
 /// # Errors
-/// When a line or its modem cannot be had at the start. Later it is tried again for as long as it takes.
+/// When none of the lines and their modems can be had at the start. Otherwise each is tried for as long as it takes.
 pub async fn run(
     settings: Settings,
     registrar: Registrar,
     report: Report,
     shutdown: &CancellationToken,
 ) -> Result<(), Failure> {
-    let ports = settings.lines.clone();
+    let settings_of_lines = settings.lines.clone();
     let house = Arc::new(House::new(settings, registrar, report, shutdown.clone()));
-    let mut lines = Vec::new();
-    for (port, modem) in ports {
-        lines.push(Line::open(&house, port, modem).await.map_err(|error| line_failure(&error))?);
+    let mut lines: Vec<Line> = settings_of_lines.into_iter().map(|line| Line::new(&house, line)).collect();
+    let ready = tokio::select! {
+        ready = join_all(lines.iter_mut().map(Line::ready)) => ready,
+        () = shutdown.cancelled() => return Ok(()),
+    };
+    if let Some(Err(state)) = ready.iter().find(|_| ready.iter().all(Result::is_err)) {
+        return Err(state.failure());
     }
     let mut tasks = JoinSet::new();
     for line in lines {

@@ -5,20 +5,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hayes::driver::{Driver, DriverError, Online};
-use hayes::line::LineSettings;
-use hayes::modem::{Event as ModemEvent, Outcome};
+use hayes::modem::Outcome;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::pool::Pool;
 use super::{Event, Settings};
-use crate::exit::Failure;
-use crate::link::{Link, LinkEnd, Side, line_failure};
+use crate::line::{Attended, Happening, LineState};
+use crate::link::{Link, LinkEnd, Side};
 use crate::report::Report;
 
-/// How long to wait before a lost line is tried again, at first and at most.
-const REOPEN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// How long the words to a caller who gets no address may take to go out.
 const SAY_WITHIN: Duration = Duration::from_secs(5);
 /// How long those words may be on their way: the slowest modems have 300 bit/s, and as many characters are two seconds.
@@ -26,74 +23,62 @@ const HEARD_WITHIN: Duration = Duration::from_secs(2);
 /// What such a caller is told before the line is hung up; a person with a terminal program reads it too.
 const NO_ADDRESS_FREE: &[u8] = b"\r\nringup: no address is free, call again later\r\n";
 
-/// A line that is ready to answer.
+/// A line that answers.
 pub(super) struct Line {
     settings: Arc<Settings>,
-    port: LineSettings,
-    modem: hayes::modem::Settings,
+    line: Attended,
     pool: Arc<Mutex<Pool>>,
     report: Report,
     name: String,
-    driver: Option<Driver>,
 }
 
 impl Line {
-    /// Opens the line and sets its modem up.
-    pub(super) async fn open(
-        port: LineSettings,
-        modem: hayes::modem::Settings,
+    /// A line that is still to be opened.
+    pub(super) fn new(
+        line: crate::line::Settings,
         settings: Arc<Settings>,
         pool: Arc<Mutex<Pool>>,
         report: Report,
-    ) -> Result<Self, Failure> {
-        let name = port.port.display().to_string();
-        let mut line = Self { settings, port, modem, pool, report, name, driver: None };
-        line.driver = Some(line.ready().await.map_err(|error| line_failure(&error))?);
-        Ok(line)
+    ) -> Self {
+        let name = line.line.port.display().to_string();
+        Self { settings, line: Attended::new(line), pool, report, name }
+    }
+
+    /// Waits until the modem is ready, or the line is in trouble.
+    pub(super) async fn ready(&mut self) -> Result<(), LineState> {
+        self.line.ready().await
     }
 
     /// Answers calls until told to stop.
     pub(super) async fn serve(mut self, shutdown: CancellationToken) {
-        let mut pause = REOPEN.0;
-        while !shutdown.is_cancelled() {
-            let Some(driver) = self.driver.take() else {
-                tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
-                    () = shutdown.cancelled() => return,
-                }
-                pause = (pause * 2).min(REOPEN.1);
-                match self.ready().await {
-                    Ok(driver) => self.driver = Some(driver),
-                    Err(error) => tracing::warn!(line = %self.name, %error, "the line is not to be had"),
-                }
-                continue;
-            };
-            pause = REOPEN.0;
-            match self.take_call(driver, &shutdown).await {
-                Ok(driver) => self.driver = driver,
-                Err(error) => tracing::warn!(line = %self.name, %error, "the line was lost"),
-            }
-        }
-    }
-
-    async fn ready(&self) -> Result<Driver, DriverError> {
-        let mut driver = Driver::open(&self.port, self.modem.clone())?;
-        driver.lock()?;
-        driver.initialise().await?;
-        Ok(driver)
-    }
-
-    /// Waits for one call and serves it; gives the modem back, ready for the next.
-    async fn take_call(&self, mut driver: Driver, shutdown: &CancellationToken) -> Result<Option<Driver>, DriverError> {
         loop {
-            let event = tokio::select! {
-                event = driver.next_event() => event?,
-                () = shutdown.cancelled() => return Ok(None),
+            let happening = tokio::select! {
+                happening = self.line.next() => happening,
+                () = shutdown.cancelled() => return,
             };
-            if matches!(event, ModemEvent::Ring(_)) {
-                break;
+            if !matches!(happening, Happening::Ring(_)) {
+                continue;
+            }
+            let taken = tokio::select! {
+                taken = self.line.take() => taken,
+                () = shutdown.cancelled() => return,
+            };
+            match taken {
+                Ok(driver) => {
+                    let left = self.take_call(driver, &shutdown).await;
+                    let left = left.inspect_err(|error| tracing::warn!(line = %self.name, %error, "the line was lost"));
+                    self.line.give_back(left.unwrap_or_default());
+                }
+                Err(state) => tracing::warn!(line = %self.name, %state, "a call that is not answered"),
+            }
+            if shutdown.is_cancelled() {
+                return;
             }
         }
+    }
+
+    /// Answers one call and serves it; gives the modem back, on hook.
+    async fn take_call(&self, mut driver: Driver, shutdown: &CancellationToken) -> Result<Option<Driver>, DriverError> {
         self.report.say(&Event::Answering { line: self.name.clone() });
         let outcome = tokio::select! {
             outcome = driver.answer() => outcome?,
@@ -101,7 +86,6 @@ impl Line {
         };
         let Outcome::Connected(connect) = outcome else {
             tracing::info!(line = %self.name, ?outcome, "the caller was gone");
-            driver.initialise().await?;
             return Ok(Some(driver));
         };
         tracing::info!(line = %self.name, connect = connect.text, "answered");
@@ -122,7 +106,6 @@ impl Line {
         };
         let Some(mut driver) = driver else { return Ok(None) };
         driver.hang_up().await?;
-        driver.initialise().await?;
         Ok(Some(driver))
     }
 

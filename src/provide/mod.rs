@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hayes::line::LineSettings;
 use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -37,8 +36,8 @@ pub struct Settings {
     pub name: String,
     /// From CONNECT until there is a link.
     pub link_within: Duration,
-    /// The lines that answer, and how to treat their modems.
-    pub lines: Vec<(LineSettings, hayes::modem::Settings)>,
+    /// The lines that answer.
+    pub lines: Vec<crate::line::Settings>,
     /// Where the links' sockets and options go.
     pub runtime: PathBuf,
 }
@@ -97,9 +96,13 @@ pub async fn run(settings: Settings, report: Report, shutdown: &CancellationToke
     let pool = Arc::new(Mutex::new(pool));
     let settings = Arc::new(settings);
     let mut lines = Vec::new();
-    for (line, modem) in &settings.lines {
-        let line = line::Line::open(line.clone(), modem.clone(), Arc::clone(&settings), Arc::clone(&pool), report);
-        lines.push(line.await?);
+    for line in &settings.lines {
+        let mut line = line::Line::new(line.clone(), Arc::clone(&settings), Arc::clone(&pool), report);
+        tokio::select! {
+            ready = line.ready() => ready.map_err(|state| state.failure())?,
+            () = shutdown.cancelled() => return Ok(()),
+        }
+        lines.push(line);
     }
     report.say(&Event::Ready { lines: lines.len() });
     tracing::info!(lines = lines.len(), addresses = settings.pool.len(), "providing");

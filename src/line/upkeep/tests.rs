@@ -211,11 +211,8 @@ fn a_carrier_that_stays_without_a_call_is_told_and_forgotten_once_it_falls() {
 
 #[test]
 fn nothing_that_comes_late_disturbs_a_line_that_is_away_lent_or_in_a_call() {
-    let enter: [fn(&mut Case); 3] = [
-        |case| case.down(Trouble::Missing),
-        |case| case.upkeep.handle_lent(None),
-        |case| case.upkeep.handle_taken(),
-    ];
+    let enter: [fn(&mut Case); 3] =
+        [|case| case.down(Trouble::Missing), |case| case.upkeep.handle_lent(None), |case| case.upkeep.handle_taken()];
     for enter in enter {
         let mut case = Case::ready();
         enter(&mut case);
