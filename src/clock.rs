@@ -29,6 +29,15 @@ pub fn now() -> std::time::Instant {
     tokio::time::Instant::now().into_std()
 }
 
+/// How long this machine has been suspended since it was started: what the clock that counts sleep is ahead of the one
+/// that does not.
+#[must_use]
+pub fn slept() -> Duration {
+    let read = |clock| Duration::try_from(rustix::time::clock_gettime(clock)).unwrap_or_default();
+    let awake = read(rustix::time::ClockId::Monotonic);
+    read(rustix::time::ClockId::Boottime).saturating_sub(awake)
+}
+
 /// Sleeps until a core's deadline; for ever when it has none.
 ///
 /// # Cancel safety

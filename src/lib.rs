@@ -28,5 +28,6 @@ pub mod report;
 pub mod roles;
 pub mod secret;
 pub mod shutdown;
+pub mod sleep;
 pub mod systemd;
 pub mod watch;

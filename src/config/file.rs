@@ -10,6 +10,7 @@ use super::exchange::Exchange;
 use super::host::Host;
 use super::isp::Isp;
 use super::modem::{Modem, ModemKind};
+use super::sleep::Sleep;
 use super::value::{AddressRange, Span, Telephone};
 
 /// A machine's whole configuration.
@@ -33,6 +34,8 @@ pub struct File {
     pub host: Option<Host>,
     /// `ringup listen`: whom to wake for.
     pub listen: Option<Listen>,
+    /// `ringup listen`: the machine's sleep.
+    pub sleep: Option<Sleep>,
     /// `ringup watch`: a broadband interface to follow.
     pub watch: Option<Watch>,
     /// The hosts that can be woken from here, by the names used on the command line.

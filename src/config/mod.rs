@@ -7,6 +7,7 @@ pub mod host;
 pub mod isp;
 pub mod modem;
 mod roles;
+pub mod sleep;
 pub mod value;
 
 use std::fmt;

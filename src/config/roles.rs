@@ -23,6 +23,8 @@ pub struct HomeSettings {
     pub listen: listen::Settings,
     /// The account with the directory.
     pub account: Account,
+    /// What may be done about the machine's sleep.
+    pub sleep: crate::sleep::Settings,
 }
 
 impl Config {
@@ -38,7 +40,7 @@ impl Config {
         };
         let policy = self.policy(section)?;
         let listen = listen::Settings { lines, policy, isp: self.isp()?, idle: section.idle.duration() };
-        Ok(HomeSettings { listen, account: self.account()? })
+        Ok(HomeSettings { listen, account: self.account()?, sleep: self.sleep()? })
     }
 
     /// What `ringup watch` works with.
