@@ -18,6 +18,7 @@ use crate::link::Up;
 use crate::link::hook::{self, HookEvent};
 use crate::record::{HostName, Identity, Reachability, SignedRecord};
 use crate::report::Report;
+use crate::sleep::Sleep;
 use crate::{demo, directory, exchange, listen, provide, shutdown, watch};
 
 /// How long `ringup query` waits for an answer.
@@ -41,7 +42,7 @@ pub async fn run(cli: &Cli) -> Result<u8, Failure> {
             let config = config()?;
             let home = config.listen()?;
             let registrar = config.registrar(home.account)?;
-            listen::run(home.listen, registrar, report(*json), &stop).await?;
+            listen::run(home.listen, registrar, Sleep::new(home.sleep), report(*json), &stop).await?;
         }
         Command::Watch { json } => {
             let config = config()?;

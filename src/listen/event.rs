@@ -66,6 +66,8 @@ pub enum Event {
         /// The directory: its zone and its servers.
         directory: String,
     },
+    /// The machine has slept in the midst of it, so that nothing of it stands any more; the provider is called again.
+    CutOff,
     /// Nothing has passed for long enough.
     Idle,
     /// The record in a directory says asleep.

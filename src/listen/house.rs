@@ -1,4 +1,5 @@
-//! What the lines of one machine share: its account with the directory, its provider, and that it has one link at a time.
+//! What the lines of one machine share: its account with the directory, its provider, its sleep, and that it has one link
+//! at a time.
 
 use std::time::Instant;
 
@@ -10,11 +11,13 @@ use super::doorman::Doorman;
 use super::event::{Event, OnLine};
 use crate::dns::Registrar;
 use crate::report::Report;
+use crate::sleep::Sleep;
 
 /// A machine that can be woken.
 pub(super) struct House {
     pub(super) settings: Settings,
     pub(super) shutdown: CancellationToken,
+    pub(super) sleep: Sleep,
     registrar: Mutex<Registrar>,
     /// When a call last woke the machine, on whichever line.
     woken: watch::Sender<Option<Instant>>,
@@ -22,8 +25,15 @@ pub(super) struct House {
 }
 
 impl House {
-    pub(super) fn new(settings: Settings, registrar: Registrar, report: Report, shutdown: CancellationToken) -> Self {
-        Self { settings, shutdown, registrar: Mutex::new(registrar), woken: watch::Sender::new(None), report }
+    pub(super) fn new(
+        settings: Settings,
+        registrar: Registrar,
+        sleep: Sleep,
+        report: Report,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let woken = watch::Sender::new(None);
+        Self { settings, shutdown, sleep, registrar: Mutex::new(registrar), woken, report }
     }
 
     /// Takes the machine's one link, and with it the right to say where the machine is; `None` while a line has it.
@@ -44,5 +54,10 @@ impl House {
     /// Tells what happened on a line.
     pub(super) fn say(&self, line: &str, event: &Event) {
         self.report.say(&OnLine { line, event });
+    }
+
+    /// Tells what happened to the machine's sleep.
+    pub(super) fn say_of_sleep(&self, event: &crate::sleep::Event) {
+        self.report.say(event);
     }
 }

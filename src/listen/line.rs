@@ -1,15 +1,21 @@
 //! One line of the machine: waits for a call that wakes, has it served, and comes back for the next.
 
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use hayes::caller::CallerNumber;
+use hayes::caller::{CallerId, CallerNumber};
+use hayes::driver::Driver;
 
 use super::Event;
 use super::doorman::{Doorman, Output, Reason};
 use super::house::House;
-use super::session::Session;
+use super::session::{Session, Stop};
+use super::wakefulness::{Change, Wakefulness};
 use crate::line::{Attended, Happening, LineState, Settings};
+
+/// How long a line may take to come back after the machine has slept.
+const RECOVER_WITHIN: Duration = Duration::from_secs(60);
 
 /// A line that is listened to.
 pub(super) struct Line {
@@ -17,6 +23,7 @@ pub(super) struct Line {
     name: String,
     doorman: Doorman,
     line: Attended,
+    wakefulness: Wakefulness,
 }
 
 impl Line {
@@ -24,7 +31,11 @@ impl Line {
     pub(super) fn new(house: &Arc<House>, settings: Settings) -> Self {
         let doorman = Doorman::new(house.settings.policy.clone());
         let name = settings.line.port.display().to_string();
-        Self { house: Arc::clone(house), name, doorman, line: Attended::new(settings) }
+        if let Some(event) = house.sleep.arm(&settings.line.port) {
+            house.say_of_sleep(&event);
+        }
+        let wakefulness = Wakefulness::new(&house.sleep);
+        Self { house: Arc::clone(house), name, doorman, line: Attended::new(settings), wakefulness }
     }
 
     /// Waits until the modem is ready, or the line is in trouble.
@@ -50,21 +61,57 @@ impl Line {
         }
     }
 
-    /// Serves a call that wakes.
+    /// Serves a call that wakes, again if the machine's sleep cuts that off. The machine stays awake meanwhile.
     async fn wake(&mut self, house: &House, first_ring: Instant) {
         let Some(mut registrar) = house.claim() else {
             tracing::info!(line = self.name, "a call that wakes nobody: the machine is online, or on its way there");
             return self.say(&Event::Refused { reason: Reason::AlreadyOnline });
         };
-        let driver = match self.line.take().await {
-            Ok(driver) => driver,
-            Err(state) => {
-                tracing::warn!(line = self.name, %state, "a call that should wake, but the line is not to be had");
-                return self.say(&Event::Failed { cause: state.to_string() });
+        loop {
+            let driver = match self.line.take().await {
+                Ok(driver) => driver,
+                Err(state) => {
+                    tracing::warn!(line = self.name, %state, "a call that should wake, but the line is not to be had");
+                    return self.say(&Event::Failed { cause: state.to_string() });
+                }
+            };
+            let stop = Stop::new(house);
+            let session = Session::new(house, &self.name, &mut registrar, first_ring, stop.clone()).run(driver);
+            let (left, slept) = until_over(Box::pin(session), &stop, &mut self.wakefulness).await;
+            self.line.give_back(left);
+            if !slept || house.shutdown.is_cancelled() {
+                return;
             }
-        };
-        let left = Session::new(house, &self.name, &mut registrar, first_ring).run(driver).await;
-        self.line.give_back(left);
+            tracing::warn!(line = self.name, "the machine has slept in the midst of a call; calling again");
+            self.say(&Event::CutOff);
+            self.recover().await;
+        }
+    }
+
+    /// Waits until the line is ready again after a sleep; a modem on the USB takes some seconds to come back.
+    async fn recover(&mut self) {
+        let deadline = crate::clock::now() + RECOVER_WITHIN;
+        while self.line.ready().await.is_err() {
+            tokio::select! {
+                _happening = self.line.next() => {}
+                () = crate::clock::sleep_until(Some(deadline)) => return,
+                () = self.house.shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    /// The machine has slept: a call may be ringing of which the first ring was lost.
+    async fn look_for_call(&mut self) {
+        let calls = self.line.ringing().await.unwrap_or_default();
+        let now = crate::clock::now();
+        self.wakefulness.handle_resume(self.house.settings.policy.cadence, !calls.is_empty(), now);
+        if let Some(call) = calls.into_iter().next() {
+            tracing::info!(line = self.name, "a call rings that came while the machine slept");
+            self.doorman.handle_ring(now);
+            if call.number.is_some() {
+                self.doorman.handle_caller(&CallerId { number: call.number, ..CallerId::default() }, now);
+            }
+        }
     }
 
     /// Waits for a call that wakes; gives the moment of its first ring.
@@ -88,16 +135,32 @@ impl Line {
                     Output::Wake { first_ring } => return first_ring,
                 }
             }
-            let deadline = self.doorman.deadline();
+            self.wakefulness.settle(self.doorman.is_in_call(), crate::clock::now());
+            let deadlines = [self.doorman.deadline().map(|(at, _why)| at), self.wakefulness.deadline()];
             let happening = tokio::select! {
                 happening = self.line.next() => Some(happening),
-                () = crate::clock::sleep_until(deadline.map(|(at, _why)| at)) => None,
+                change = self.wakefulness.change() => {
+                    if change == Change::Slept {
+                        self.house.brief(&mut self.doorman);
+                        self.look_for_call().await;
+                    }
+                    continue;
+                }
+                () = crate::clock::sleep_until(deadlines.into_iter().flatten().min()) => None,
             };
             let now = crate::clock::now();
             self.house.brief(&mut self.doorman);
             match happening {
                 None => self.doorman.handle_timeout(now),
-                Some(Happening::Ring(_)) => self.doorman.handle_ring(now),
+                Some(Happening::Ring(_)) => {
+                    let cadence = self.house.settings.policy.cadence;
+                    if let Some(lost) = self.wakefulness.handle_ring(cadence, now) {
+                        tracing::info!(line = self.name, "the ring that woke the machine was lost; it counts");
+                        // Not when the machine woke up: the time between would pass for the network's cadence.
+                        self.doorman.handle_ring(now.checked_sub(cadence).unwrap_or(lost));
+                    }
+                    self.doorman.handle_ring(now);
+                }
                 Some(Happening::CallerGone) => self.doorman.handle_gone(now),
                 Some(Happening::Caller(caller)) => {
                     let number = matches!(caller.number, Some(CallerNumber::Known(_)));
@@ -113,5 +176,26 @@ impl Line {
 
     fn say(&self, event: &Event) {
         self.house.say(&self.name, event);
+    }
+}
+
+/// Waits for a wake's end; tells whether the machine has slept in the midst of it.
+async fn until_over(
+    mut session: Pin<Box<impl Future<Output = Option<Driver>>>>,
+    stop: &Stop,
+    wakefulness: &mut Wakefulness,
+) -> (Option<Driver>, bool) {
+    let mut slept = false;
+    loop {
+        tokio::select! {
+            left = &mut session => return (left, slept),
+            change = wakefulness.change() => match change {
+                Change::Going => stop.end(),
+                Change::Slept => {
+                    slept = true;
+                    stop.give_up();
+                }
+            }
+        }
     }
 }

@@ -9,6 +9,7 @@ mod event;
 mod house;
 mod line;
 mod session;
+mod wakefulness;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::dns::Registrar;
 use crate::exit::{Failure, Status};
 use crate::link::Isp;
 use crate::report::Report;
+use crate::sleep::Sleep;
 
 pub use self::event::Event;
 
@@ -46,11 +48,12 @@ pub struct Settings {
 pub async fn run(
     settings: Settings,
     registrar: Registrar,
+    sleep: Sleep,
     report: Report,
     shutdown: &CancellationToken,
 ) -> Result<(), Failure> {
     let settings_of_lines = settings.lines.clone();
-    let house = Arc::new(House::new(settings, registrar, report, shutdown.clone()));
+    let house = Arc::new(House::new(settings, registrar, sleep, report, shutdown.clone()));
     let mut lines: Vec<Line> = settings_of_lines.into_iter().map(|line| Line::new(&house, line)).collect();
     let ready = tokio::select! {
         ready = join_all(lines.iter_mut().map(Line::ready)) => ready,
@@ -60,6 +63,11 @@ pub async fn run(
         return Err(state.failure());
     }
     let mut tasks = JoinSet::new();
+    let watched = Arc::clone(&house);
+    tasks.spawn(async move {
+        let house = watched;
+        house.sleep.watch(|event| house.say_of_sleep(event), &house.shutdown).await;
+    });
     for line in lines {
         tasks.spawn(line.serve());
     }

@@ -67,7 +67,9 @@ pub(super) fn complaint(hops: &[Hop]) -> Option<String> {
         hops.iter().find(|hop| matches!(hop.state, Armed::Denied(_)))
     {
         let device = device.display();
-        return Some(format!("a ring cannot wake this machine: {device}/power/wakeup: {why}; run as root, or write \"enabled\" there at each start"));
+        return Some(format!(
+            "a ring cannot wake this machine: {device}/power/wakeup: {why}; run as root, or write \"enabled\" there at each start"
+        ));
     }
     let armed = hops.iter().filter(|hop| matches!(hop.state, Armed::Now | Armed::Already)).count();
     if armed == 0 {
@@ -148,7 +150,8 @@ mod tests {
 
     #[test]
     fn a_switch_that_we_may_not_turn_is_told_with_what_to_do() {
-        let hop = Hop { device: PathBuf::from("/sys/devices/pnp0"), state: Armed::Denied("Permission denied".to_owned()) };
+        let hop =
+            Hop { device: PathBuf::from("/sys/devices/pnp0"), state: Armed::Denied("Permission denied".to_owned()) };
         let told = complaint(&[hop]).unwrap();
         assert!(told.contains("/sys/devices/pnp0/power/wakeup") && told.contains("run as root"), "{told}");
     }

@@ -48,17 +48,7 @@ impl<Say: Fn(&Event) + Send> Watchman<Say> {
     pub(super) fn new(sleep: Sleep, say: Say) -> Self {
         let doze = Doze::new(sleep.shared.settings.suspend_after, crate::clock::now());
         let naps = sleep.look().naps;
-        Self {
-            sleep,
-            say,
-            doze,
-            logind: None,
-            reconnect: None,
-            block: None,
-            delay: None,
-            naps,
-            told: None,
-        }
+        Self { sleep, say, doze, logind: None, reconnect: None, block: None, delay: None, naps, told: None }
     }
 
     pub(super) async fn run(mut self, shutdown: &CancellationToken) {
@@ -68,7 +58,8 @@ impl<Say: Fn(&Event) + Send> Watchman<Say> {
         self.held().await;
         loop {
             let looks = self.sleep.is_held().then(|| crate::clock::now() + LOOK);
-            let deadline = [self.doze.deadline().map(|(at, _why)| at), self.reconnect, looks].into_iter().flatten().min();
+            let deadline =
+                [self.doze.deadline().map(|(at, _why)| at), self.reconnect, looks].into_iter().flatten().min();
             let woken = tokio::select! {
                 Ok(()) = holds.changed() => Woken::Held,
                 comes = announced(&mut self.logind) => Woken::Announced(comes),
@@ -233,7 +224,9 @@ impl<Say: Fn(&Event) + Send> Watchman<Say> {
     async fn suspend_by_logind(&mut self) -> Option<String> {
         let logind = self.logind.as_mut()?;
         let outcome = match logind.blocked_by().await {
-            Ok(Some(blocker)) => return Some(format!("{blocker} holds it off (loginctl or systemd-inhibit --list shows it)")),
+            Ok(Some(blocker)) => {
+                return Some(format!("{blocker} holds it off (loginctl or systemd-inhibit --list shows it)"));
+            }
             Ok(None) => {
                 (self.say)(&Event::Suspending { by: "logind" });
                 tracing::info!(by = "logind", "suspending");

@@ -135,6 +135,12 @@ impl Doorman {
         self.last_wake = self.last_wake.max(Some(at));
     }
 
+    /// Tells whether a call is heard at this moment.
+    #[must_use]
+    pub fn is_in_call(&self) -> bool {
+        self.call.is_some()
+    }
+
     /// The line rang.
     pub fn handle_ring(&mut self, now: Instant) {
         // A pause longer than any cadence is none: the clock was looked at too late to end the call.

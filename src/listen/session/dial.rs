@@ -32,7 +32,7 @@ impl Session<'_> {
                     Ok(linked) => return Ok(linked),
                     Err((failure, left)) => (failure, left),
                 },
-                () = self.house.shutdown.cancelled() => return Err(None),
+                () = self.stop.ended() => return Err(None),
             };
             let told = Failure::from(&failure);
             tracing::warn!(cause = %told, hint = told.hint.as_deref().unwrap_or_default(), "no link");
@@ -46,7 +46,7 @@ impl Session<'_> {
             };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = self.house.shutdown.cancelled() => return Err(None),
+                () = self.stop.ended() => return Err(None),
             }
         }
     }

@@ -3,9 +3,12 @@
 mod dial;
 mod online;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use hayes::driver::Driver;
+use tokio_util::sync::CancellationToken;
 
 use super::Event;
 use super::house::House;
@@ -18,6 +21,40 @@ pub(super) struct Session<'house> {
     line: &'house str,
     registrar: &'house mut Registrar,
     first_ring: Instant,
+    stop: Stop,
+}
+
+/// Ends a wake from outside.
+#[derive(Clone, Debug)]
+pub(super) struct Stop {
+    token: CancellationToken,
+    link_is_dead: Arc<AtomicBool>,
+}
+
+impl Stop {
+    /// One that ends with the house.
+    pub(super) fn new(house: &House) -> Self {
+        Self { token: house.shutdown.child_token(), link_is_dead: Arc::default() }
+    }
+
+    /// Ends the wake in good order.
+    pub(super) fn end(&self) {
+        self.token.cancel();
+    }
+
+    /// Ends the wake at once: nothing that was sent over its link would arrive.
+    pub(super) fn give_up(&self) {
+        self.link_is_dead.store(true, Ordering::Relaxed);
+        self.token.cancel();
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.link_is_dead.load(Ordering::Relaxed)
+    }
+
+    async fn ended(&self) {
+        self.token.cancelled().await;
+    }
 }
 
 impl<'house> Session<'house> {
@@ -27,8 +64,9 @@ impl<'house> Session<'house> {
         line: &'house str,
         registrar: &'house mut Registrar,
         first_ring: Instant,
+        stop: Stop,
     ) -> Self {
-        Self { house, line, registrar, first_ring }
+        Self { house, line, registrar, first_ring, stop }
     }
 
     /// Runs the wake to its end; gives the line back unless it is gone.

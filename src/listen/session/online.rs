@@ -18,7 +18,7 @@ impl Session<'_> {
     /// Has the host registered for as long as the link stands, and withdraws in time. `None` when the link is to end.
     pub(super) async fn stay_online(&mut self, link: &mut Link) -> Option<LinkEnd> {
         let cause = self.serve(link).await;
-        if cause.is_none() && self.registrar.is_exposed() {
+        if cause.is_none() && !self.stop.is_given_up() && self.registrar.is_exposed() {
             self.withdraw().await;
         }
         self.registrar.rest();
@@ -27,7 +27,7 @@ impl Session<'_> {
 
     /// Registers and renews until the link is idle, ends by itself, or the house shuts.
     async fn serve(&mut self, link: &mut Link) -> Option<LinkEnd> {
-        let house = self.house;
+        let (house, stop) = (self.house, self.stop.clone());
         let mut clock = IdleClock::new(house.settings.idle, crate::clock::now());
         self.announce(link.addresses());
         loop {
@@ -45,7 +45,7 @@ impl Session<'_> {
                         return None;
                     }
                 }
-                () = house.shutdown.cancelled() => return None,
+                () = stop.ended() => return None,
             }
         }
     }

@@ -329,7 +329,8 @@ mod tests {
     fn replies_errors_and_signals_are_told_apart() {
         let reply = Message::read(&message(METHOD_RETURN, &[(7, 's', ":1.2")], &[1, 0, 0, 0])).unwrap();
         assert_eq!((reply.kind, reply.body.flag()), (Kind::Reply(7), Ok(true)));
-        let error = message(ERROR, &[(4, 's', "org.freedesktop.DBus.Error.AccessDenied"), (8, 'g', "s")], b"\x02\0\0\0no\0");
+        let error =
+            message(ERROR, &[(4, 's', "org.freedesktop.DBus.Error.AccessDenied"), (8, 'g', "s")], b"\x02\0\0\0no\0");
         let error = Message::read(&error).unwrap();
         assert_eq!(error.kind, Kind::Error(7, "org.freedesktop.DBus.Error.AccessDenied".to_owned()));
         assert_eq!(error.body.text().as_deref(), Ok("no"));
