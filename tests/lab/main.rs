@@ -18,6 +18,7 @@
 mod harness;
 mod remains;
 
+mod faults;
 mod hooks;
 mod interrupts;
 mod link;
