@@ -2,6 +2,7 @@
 //!
 //! One module a target, used by the target itself and by the test that replays the corpora without a fuzzer.
 
+pub mod com_port;
 pub mod command;
 pub mod emulator;
 pub mod explain;

@@ -1,6 +1,6 @@
 //! Hayes and V.250 modems, from both ends of the serial cable.
 //!
-//! The cores ([`framing`], [`reply`], [`caller`], [`command`], [`profile`], [`modem`], [`narrator`], and under `emulator` the
+//! The cores ([`framing`], [`reply`], [`caller`], [`command`], [`profile`], [`modem`], [`narrator`], [`telnet`], and under `emulator` the
 //! modem's own side and the telephone exchange) are plain state machines: no tokio, no sockets, no clock. Time is an
 //! argument, effects are returned. The shells (`driver`, `line`, `emulator::switchboard`) own ttys, tasks and the clock.
 #![cfg_attr(all(feature = "driver", feature = "emulator"), doc = "\n", doc = include_str!("../README.md"))]
@@ -23,4 +23,5 @@ pub mod profile;
 #[cfg(any(feature = "driver", feature = "emulator"))]
 mod readiness;
 pub mod reply;
+pub mod telnet;
 pub mod transcript;

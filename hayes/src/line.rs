@@ -1,42 +1,42 @@
-//! The tty a modem hangs on.
+//! The line a modem hangs on: a tty, or a port of a console server.
 //!
 //! Owns opening it raw, DTR and carrier, and what its failures are called. Refuses to keep others out: that is for
 //! [`Lock`], while something is done with the line, so that a line that only listens stays free to dial out on.
 
+mod address;
 mod claim;
 mod lock;
+mod remote;
 mod signals;
+mod tty;
 mod usb;
 mod visitors;
 
-use std::fs::{File, OpenOptions};
 use std::future::poll_fn;
-use std::io::{self, ErrorKind, IsTerminal};
+use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use nix::errno::Errno;
-use nix::libc;
-use nix::sys::termios::{self, BaudRate, ControlFlags, FlushArg, SetArg};
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_serial::{SerialPort, SerialStream};
 
+pub use self::address::{Address, NoAddress};
 pub use self::lock::Lock;
+use self::remote::{Refused, Remote};
 pub(crate) use self::signals::CarrierWatch;
 pub use self::signals::{Signal, Signals};
+use self::tty::Tty;
 pub use self::usb::{switch_usb, usb_id};
 pub(crate) use self::visitors::Visitors;
 pub use crate::modem::Carrier;
-use crate::ports::{Machine, Process};
+use crate::ports::Process;
+use crate::telnet::com_port::NoComPort;
 
-/// Which tty, and how fast.
+/// Which line, and how fast.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineSettings {
-    /// The tty's path; one under `/dev/serial/by-id` survives re-plugging.
+    /// The tty's path; one under `/dev/serial/by-id` survives re-plugging. Or a console server's, as [`Address`] has it.
     pub port: PathBuf,
     /// The rate between computer and modem, in bit/s; 8 data bits, no parity, 1 stop bit.
     pub rate: u32,
@@ -83,10 +83,34 @@ pub enum LineError {
         path: PathBuf,
     },
     /// The line went away while in use.
-    #[error("{} went away; was the modem unplugged?", path.display())]
+    #[error("{} went away; {}", path.display(), suspicion(path))]
     Gone {
         /// The tty.
         path: PathBuf,
+    },
+    /// The name is neither a tty's nor a server's.
+    #[error("{} names no line: {source}", path.display())]
+    NoAddress {
+        /// The name.
+        path: PathBuf,
+        /// What was expected.
+        source: NoAddress,
+    },
+    /// The console server can not be reached.
+    #[error("{} cannot be reached; is the console server on, and are its name and port right?", path.display())]
+    Unreachable {
+        /// The server.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What answers there is no server that RFC 2217 could be spoken with.
+    #[error("{} is no RFC 2217 server; one that passes bytes as they are is named tcp+raw://host:port", path.display())]
+    NoComPort {
+        /// The server.
+        path: PathBuf,
+        /// How it shows.
+        source: NoComPort,
     },
     /// Anything else.
     #[error("{} failed; see the cause", path.display())]
@@ -109,37 +133,64 @@ impl std::fmt::Display for Holder {
     }
 }
 
+/// What has most likely happened to a line that went away.
+fn suspicion(path: &Path) -> &'static str {
+    match Address::of(path) {
+        Ok(Some(_)) => "is the console server still on?",
+        Ok(None) | Err(_) => "was the modem unplugged?",
+    }
+}
+
 impl LineError {
     /// Tells what an error of the system on this path means.
     pub(crate) fn from_io(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
+        let source = match source.downcast::<Refused>() {
+            Ok(Refused::Unreachable(source)) => return Self::Unreachable { path, source },
+            Ok(Refused::NoComPort(source)) => return Self::NoComPort { path, source },
+            Ok(Refused::InUse(said)) => {
+                tracing::debug!(port = %path.display(), said, "the server closed the connection at once");
+                return Self::Busy { path, holder: None };
+            }
+            Err(source) => source,
+        };
         match source.raw_os_error().map(Errno::from_raw) {
             Some(Errno::ENOENT | Errno::ENOTDIR) => Self::Missing { path },
             Some(Errno::EACCES | Errno::EPERM | Errno::EROFS) => Self::Denied { path },
             Some(Errno::EBUSY) => Self::Busy { path, holder: None },
             Some(Errno::ENOTTY | Errno::EISDIR) => Self::NotATty { path },
             Some(Errno::EIO | Errno::ENXIO | Errno::ENODEV | Errno::EPIPE) => Self::Gone { path },
-            _ if matches!(source.kind(), ErrorKind::UnexpectedEof | ErrorKind::WriteZero) => Self::Gone { path },
+            Some(Errno::ECONNRESET | Errno::ECONNABORTED | Errno::ETIMEDOUT) => Self::Gone { path },
+            Some(Errno::EHOSTUNREACH | Errno::ENETUNREACH | Errno::ENETDOWN) => Self::Gone { path },
+            _ if ENDS.contains(&source.kind()) => Self::Gone { path },
             _ => Self::Io { path, source },
         }
     }
 }
 
-/// An open line. Dropping it closes the tty, which drops DTR (HUPCL).
+/// How the end of a line shows.
+const ENDS: [ErrorKind; 4] =
+    [ErrorKind::UnexpectedEof, ErrorKind::WriteZero, ErrorKind::BrokenPipe, ErrorKind::NotConnected];
+
+/// An open line. Dropping it closes it, which drops DTR (HUPCL, or by the console server).
 #[derive(Debug)]
 pub struct Line {
     settings: LineSettings,
-    stream: SerialStream,
-    /// The same tty once more, for what the stream can not do.
-    control: File,
-    has_modem_lines: bool,
+    place: Place,
     /// The rate it is at, in bit/s.
     rate: u32,
     flow_control: bool,
 }
 
+#[derive(Debug)]
+enum Place {
+    Tty(Tty),
+    Remote(Box<Remote>),
+}
+
 impl Line {
-    /// Opens the tty raw, without echo, 8N1, not waiting for carrier; this raises DTR.
+    /// Opens a tty raw, without echo, 8N1, not waiting for carrier; this raises DTR. A console server is connected to by
+    /// the first use of the line, which then fails if it can not be.
     ///
     /// Must be called within a tokio runtime.
     ///
@@ -148,85 +199,72 @@ impl Line {
     /// [`LineError`], by what stands in the way. A lock by another program is not looked at.
     pub fn open(settings: &LineSettings) -> Result<Self, LineError> {
         let port = &settings.port;
-        let control = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
-            .open(port)
-            .map_err(|error| LineError::from_io(port, error))?;
-        if !control.is_terminal() {
-            return Err(LineError::NotATty { path: port.clone() });
-        }
-        let builder = tokio_serial::new(port.to_string_lossy(), settings.rate).exclusive(false);
-        let mut stream = SerialStream::open(&builder).map_err(|error| match error.kind() {
-            // Another program that takes the tty exclusively holds it.
-            tokio_serial::ErrorKind::NoDevice => LineError::Busy { path: port.clone(), holder: None },
-            tokio_serial::ErrorKind::Io(_)
-            | tokio_serial::ErrorKind::InvalidInput
-            | tokio_serial::ErrorKind::Unknown => LineError::from_io(port, error.into()),
-        })?;
-        let has_modem_lines = stream.read_carrier_detect().is_ok();
-        let rate = settings.rate;
-        let mut line = Self { settings: settings.clone(), stream, control, has_modem_lines, rate, flow_control: false };
-        line.share()?;
+        let no_address = |source| LineError::NoAddress { path: port.clone(), source };
+        let place = match Address::of(port).map_err(no_address)? {
+            None => Place::Tty(Tty::open(port, settings.rate)?),
+            Some(address) => Place::Remote(Box::new(Remote::new(address, port.display().to_string(), settings.rate))),
+        };
+        let mut line = Self { settings: settings.clone(), place, rate: settings.rate, flow_control: false };
         line.restore()?;
         Ok(line)
     }
 
-    /// Reports whether the line is a tty of this machine, which other programs may have, too.
-    pub(crate) fn is_local(&self) -> bool {
-        true
+    /// Waits until the line can be used, which takes a while at a console server.
+    ///
+    /// # Errors
+    ///
+    /// [`LineError::Unreachable`], [`LineError::NoComPort`], or [`LineError::Busy`] if the server closes the connection
+    /// at once.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: nothing is lost when the future is dropped.
+    pub async fn connected(&mut self) -> Result<(), LineError> {
+        match &mut self.place {
+            Place::Tty(_) => Ok(()),
+            Place::Remote(remote) => {
+                let connected = poll_fn(|cx| remote.poll_connected(cx)).await;
+                connected.map_err(|error| LineError::from_io(&self.settings.port, error))
+            }
+        }
     }
 
-    /// Waits until the line can be used.
-    pub(crate) async fn connected(&mut self) -> Result<(), LineError> {
-        std::future::ready(Ok(())).await
-    }
-
-    /// Keeps other programs from opening the tty (TIOCEXCL, and flock for those that look at it), or lets them again;
-    /// the superuser is not kept from it.
+    /// Keeps other programs from opening a tty (TIOCEXCL, and flock for those that look at it), or lets them again; the
+    /// superuser is not kept from it.
     pub(crate) fn set_exclusive(&mut self, exclusive: bool) -> Result<(), LineError> {
-        let set = self.stream.set_exclusive(exclusive);
-        if !exclusive || set.is_err() {
-            self.share()?;
+        match &mut self.place {
+            Place::Tty(tty) => tty.set_exclusive(exclusive),
+            Place::Remote(_) => Ok(()),
         }
-        set.map_err(|error| match error.kind() {
-            tokio_serial::ErrorKind::NoDevice => LineError::Busy { path: self.settings.port.clone(), holder: None },
-            tokio_serial::ErrorKind::Io(_)
-            | tokio_serial::ErrorKind::InvalidInput
-            | tokio_serial::ErrorKind::Unknown => self.stream_failed(error),
-        })
     }
 
-    /// Lets others open the tty, and lock it as they like: a shared flock would keep out those that want their own.
-    fn share(&mut self) -> Result<(), LineError> {
-        if self.stream.exclusive() {
-            self.stream.set_exclusive(false).map_err(|error| self.stream_failed(error))?;
-        }
-        claim::unlock(&self.stream).map_err(|errno| self.failed(errno))
-    }
-
-    /// Claims the tty for the one program that attends to it, until the line is dropped.
+    /// Claims the line for the one program that attends to it, until it is dropped; one at a console server has but one
+    /// user anyway.
     ///
     /// # Errors
     ///
     /// [`LineError::Attended`] if another has claimed it.
     pub fn claim(&self) -> Result<(), LineError> {
-        if claim::take(&self.control).map_err(|errno| self.failed(errno))? {
-            return Ok(());
+        match &self.place {
+            Place::Tty(tty) => tty.claim(),
+            Place::Remote(_) => Ok(()),
         }
-        let own = std::fs::read_to_string("/proc/self/comm").unwrap_or_default();
-        let others = self.opened_by();
-        let same = others.iter().find(|process| process.name.as_deref() == Some(own.trim()));
-        let holder = same.or_else(|| others.first()).map(|process| process.id);
-        Err(LineError::Attended { path: self.settings.port.clone(), holder })
+    }
+
+    /// Watches for other programs that open the line.
+    pub(crate) fn visitors(&self) -> Visitors {
+        match &self.place {
+            Place::Tty(_) => Visitors::watch(&self.settings.port),
+            Place::Remote(_) => Visitors::none(),
+        }
     }
 
     /// The other processes that have the tty open, as far as they can be seen.
     pub(crate) fn opened_by(&self) -> Vec<Process> {
-        let tty: Vec<PathBuf> = self.settings.port.canonicalize().into_iter().collect();
-        let holders = Machine::here().holders(&tty);
-        holders.into_iter().next().map(|holders| holders.open).unwrap_or_default()
+        match &self.place {
+            Place::Tty(tty) => tty.opened_by(),
+            Place::Remote(_) => Vec::new(),
+        }
     }
 
     /// Returns what the line was opened with.
@@ -241,25 +279,27 @@ impl Line {
         self.rate
     }
 
-    /// Sets the tty up again, after another program used it.
+    /// Sets the line up again, after another program used it.
     ///
     /// # Errors
     ///
     /// [`LineError::Gone`] or [`LineError::Io`].
     pub fn restore(&mut self) -> Result<(), LineError> {
-        let flow_control = self.flow_control;
-        self.change(|termios| {
-            termios::cfmakeraw(termios);
-            termios.control_flags -= ControlFlags::CSTOPB;
-            termios.control_flags.set(ControlFlags::CRTSCTS, flow_control);
-            termios.control_flags |= ControlFlags::CREAD | ControlFlags::CLOCAL | ControlFlags::HUPCL;
-        })?;
-        self.set_rate(self.rate)
+        match &mut self.place {
+            Place::Tty(tty) => tty.restore(self.rate, self.flow_control),
+            Place::Remote(remote) => {
+                remote.restore();
+                Ok(())
+            }
+        }
     }
 
     /// Goes to another rate, in bit/s.
     pub(crate) fn change_rate(&mut self, rate: u32) -> Result<(), LineError> {
-        self.set_rate(rate)?;
+        match &mut self.place {
+            Place::Tty(tty) => tty.set_rate(rate)?,
+            Place::Remote(remote) => remote.set_rate(rate),
+        }
         self.rate = rate;
         Ok(())
     }
@@ -267,10 +307,17 @@ impl Line {
     /// Keeps to flow control by RTS and CTS (V.24 105/133 and 106) from here on.
     pub(crate) fn set_flow_control(&mut self) -> Result<(), LineError> {
         self.flow_control = true;
-        self.change(|termios| termios.control_flags |= ControlFlags::CRTSCTS)
+        match &mut self.place {
+            Place::Tty(tty) => tty.set_flow_control(),
+            Place::Remote(remote) => {
+                remote.set_flow_control(true);
+                Ok(())
+            }
+        }
     }
 
-    /// Raises or drops DTR; on a tty without modem lines the speed B0 stands for DTR dropped.
+    /// Raises or drops DTR; on a tty without modem lines the speed B0 stands for DTR dropped, and a server without RFC
+    /// 2217 can not be told to.
     ///
     /// Dropping it throws away what was not sent yet.
     ///
@@ -278,42 +325,34 @@ impl Line {
     ///
     /// [`LineError::Gone`] or [`LineError::Io`].
     pub fn set_dtr(&mut self, raised: bool) -> Result<(), LineError> {
-        if !raised {
-            termios::tcflush(&self.control, FlushArg::TCOFLUSH).map_err(|errno| self.failed(errno))?;
-        }
-        match (self.has_modem_lines, raised) {
-            (true, _) => self.stream.write_data_terminal_ready(raised).map_err(|error| self.stream_failed(error)),
-            (false, true) => self.set_rate(self.rate),
-            (false, false) => self.set_speed(BaudRate::B0),
+        match &mut self.place {
+            Place::Tty(tty) => tty.set_dtr(raised, self.rate),
+            Place::Remote(remote) => {
+                remote.set_dtr(raised);
+                Ok(())
+            }
         }
     }
 
-    /// Reports whether the tty has a modem's signals; a pty has none.
+    /// Reports whether the line shows a modem's signals; a pty has none.
     #[must_use]
     pub fn has_modem_lines(&self) -> bool {
-        self.has_modem_lines
+        match &self.place {
+            Place::Tty(tty) => tty.has_modem_lines(),
+            Place::Remote(remote) => remote.has_modem_lines(),
+        }
     }
 
     /// Reads the carrier signal.
     pub fn carrier(&mut self) -> Carrier {
-        if !self.has_modem_lines {
-            return Carrier::Unknown;
-        }
-        match self.stream.read_carrier_detect() {
-            Ok(true) => Carrier::Present,
-            Ok(false) => Carrier::Absent,
-            Err(_) => Carrier::Unknown,
-        }
+        self.signals().carrier
     }
 
     /// Reads the modem's signals.
     pub fn signals(&mut self) -> Signals {
-        let carrier = self.carrier();
-        Signals {
-            carrier,
-            ring: Signal::read(&self.stream.read_ring_indicator()),
-            modem_ready: Signal::read(&self.stream.read_data_set_ready()),
-            clear_to_send: Signal::read(&self.stream.read_clear_to_send()),
+        match &mut self.place {
+            Place::Tty(tty) => tty.signals(),
+            Place::Remote(remote) => remote.signals(),
         }
     }
 
@@ -321,9 +360,12 @@ impl Line {
     ///
     /// # Errors
     ///
-    /// Those of the system.
+    /// Those of the system; `Unsupported` for a line at a console server.
     pub fn duplicate(&self) -> io::Result<OwnedFd> {
-        Ok(OwnedFd::from(self.control.try_clone()?))
+        match &self.place {
+            Place::Tty(tty) => tty.duplicate(),
+            Place::Remote(_) => Err(ErrorKind::Unsupported.into()),
+        }
     }
 
     /// Reads some of the bytes that have come, at least one.
@@ -350,82 +392,34 @@ impl Line {
     ///
     /// Safe: nothing is lost when the future is dropped.
     pub async fn readable(&mut self) -> Result<(), LineError> {
-        self.stream.readable().await.map_err(|error| LineError::from_io(&self.settings.port, error))
+        let readable = match &mut self.place {
+            Place::Tty(tty) => tty.readable().await,
+            Place::Remote(remote) => poll_fn(|cx| remote.poll_readable(cx)).await,
+        };
+        readable.map_err(|error| LineError::from_io(&self.settings.port, error))
     }
 
     /// Reads; the end of the line is an error.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut buffer = ReadBuf::new(buffer);
-        Pin::new(&mut self.stream).poll_read(cx, &mut buffer).map(|result| {
-            match result.map(|()| buffer.filled().len()) {
-                Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
-                other => other,
-            }
-        })
+        match &mut self.place {
+            Place::Tty(tty) => tty.poll_read(cx, buffer),
+            Place::Remote(remote) => remote.poll_read(cx, buffer),
+        }
     }
 
     /// Writes some of the bytes.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn set_rate(&mut self, rate: u32) -> Result<(), LineError> {
-        match standard_speed(rate) {
-            // Other programs, and whoever watches a pty, know only these constants.
-            Some(speed) => self.set_speed(speed),
-            None => {
-                self.stream.set_baud_rate(rate).map_err(|error| LineError::from_io(&self.settings.port, error.into()))
-            }
+        match &mut self.place {
+            Place::Tty(tty) => tty.poll_write(cx, bytes),
+            Place::Remote(remote) => remote.poll_write(cx, bytes),
         }
     }
-
-    fn set_speed(&self, speed: BaudRate) -> Result<(), LineError> {
-        let mut outcome = Ok(());
-        self.change(|termios| outcome = termios::cfsetspeed(termios, speed))?;
-        outcome.map_err(|errno| self.failed(errno))
-    }
-
-    fn change(&self, change: impl FnOnce(&mut termios::Termios)) -> Result<(), LineError> {
-        let mut termios = termios::tcgetattr(&self.control).map_err(|errno| self.failed(errno))?;
-        change(&mut termios);
-        termios::tcsetattr(&self.control, SetArg::TCSANOW, &termios).map_err(|errno| self.failed(errno))
-    }
-
-    /// The stream's errors have no number: ask the tty again what is wrong with it.
-    fn stream_failed(&self, error: tokio_serial::Error) -> LineError {
-        match termios::tcgetattr(&self.control) {
-            Err(errno) => self.failed(errno),
-            Ok(_) => LineError::from_io(&self.settings.port, error.into()),
-        }
-    }
-
-    fn failed(&self, errno: Errno) -> LineError {
-        LineError::from_io(&self.settings.port, errno.into())
-    }
-}
-
-/// Returns the constant of POSIX and Linux for a rate, where there is one.
-fn standard_speed(rate: u32) -> Option<BaudRate> {
-    Some(match rate {
-        300 => BaudRate::B300,
-        600 => BaudRate::B600,
-        1200 => BaudRate::B1200,
-        2400 => BaudRate::B2400,
-        4800 => BaudRate::B4800,
-        9600 => BaudRate::B9600,
-        19_200 => BaudRate::B19200,
-        38_400 => BaudRate::B38400,
-        57_600 => BaudRate::B57600,
-        115_200 => BaudRate::B115200,
-        230_400 => BaudRate::B230400,
-        460_800 => BaudRate::B460800,
-        921_600 => BaudRate::B921600,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
 mod tests {
+    use nix::sys::termios::{self, BaudRate, ControlFlags, SetArg};
+
     use super::*;
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
     unreachable_pub,
@@ -11,6 +12,8 @@
 
 use std::path::Path;
 
+#[path = "../../fuzz/src/com_port.rs"]
+mod com_port;
 #[path = "../../fuzz/src/command.rs"]
 mod command;
 #[path = "../../fuzz/src/emulator.rs"]
@@ -35,6 +38,11 @@ fn replay(target: &str, run: fn(&[u8])) {
         println!("{}", file.display());
         run(&std::fs::read(&file).unwrap());
     }
+}
+
+#[test]
+fn com_port_corpus_holds() {
+    replay("com_port", com_port::run);
 }
 
 #[test]

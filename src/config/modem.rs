@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hayes::line::LineSettings;
+use hayes::line::{Address, LineSettings};
 use hayes::modem::{Country, Kind, Purpose, Settings};
 use hayes::profile::{Catalogue, Profile};
 use serde::Deserialize;
@@ -17,7 +17,7 @@ use crate::line::{self, Policy};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Modem {
-    /// The tty, best by its stable name under /dev/serial/by-id.
+    /// The tty, best by its stable name under /dev/serial/by-id; or `tcp://host:port` of a console server.
     pub port: PathBuf,
     /// Terminal rate in bit/s.
     #[serde(default = "default_rate")]
@@ -136,6 +136,9 @@ impl Config {
         modem: &Modem,
         purpose: Purpose,
     ) -> Result<(LineSettings, Settings), ConfigError> {
+        Address::of(&modem.port).map_err(|error| {
+            self.wrong(&format!("{section}.port"), format!("`{}` names no line: {error}", modem.port.display()))
+        })?;
         let kind = match &modem.kind {
             ModemKind::Auto => Kind::FindOut { catalogue: Arc::new(Catalogue::built_in()), usb: None },
             ModemKind::Known(id) => {
@@ -248,6 +251,19 @@ mod tests {
         assert_eq!(settings("empty", "caller-id = \"\"").unwrap().caller_id, Some(vec![]));
         let said = settings("at", "caller-id = \"AT+VCID=1\"").unwrap_err();
         assert!(said.contains("home.toml:3: modem.caller-id: ") && said.contains("\"+VCID=1\""), "{said}");
+    }
+
+    #[test]
+    fn a_line_at_a_console_server_is_named_by_its_address() {
+        let folder = Folder::new("console", "");
+        let load = |port: &str| {
+            std::fs::write(folder.0.join("home.toml"), format!("[modem]\nport = \"{port}\"\n")).unwrap();
+            let modem = Config::load(&folder.0.join("home.toml")).and_then(|config| config.modem(Purpose::Calls));
+            modem.map(|(line, _)| line.port).map_err(|error| error.to_string())
+        };
+        assert_eq!(load("tcp://console:7001"), Ok(PathBuf::from("tcp://console:7001")));
+        let said = load("tcp://console").unwrap_err();
+        assert!(said.contains("home.toml:2: modem.port: `tcp://console` names no line"), "{said}");
     }
 
     #[test]

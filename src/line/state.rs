@@ -106,10 +106,14 @@ impl Trouble {
             DriverError::Silent { .. } | DriverError::Occupied(_) => Self::Silent,
             DriverError::NoQuestion(_) => Self::Unusable,
             DriverError::Line(error) => match error {
-                LineError::Missing { .. } | LineError::Gone { .. } => Self::Missing,
+                LineError::Missing { .. } | LineError::Gone { .. } | LineError::Unreachable { .. } => Self::Missing,
                 LineError::Busy { .. } => Self::Busy,
                 LineError::Attended { .. } => Self::Attended,
-                LineError::Denied { .. } | LineError::NotATty { .. } | LineError::Io { .. } => Self::Unusable,
+                LineError::Denied { .. }
+                | LineError::NotATty { .. }
+                | LineError::NoAddress { .. }
+                | LineError::NoComPort { .. }
+                | LineError::Io { .. } => Self::Unusable,
             },
         }
     }

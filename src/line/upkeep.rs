@@ -90,7 +90,7 @@ pub(super) struct Upkeep {
     policy: Policy,
     phase: Phase,
     remedy: Remedy,
-    /// How often it could not be opened since it last was.
+    /// How often it could not be had since it last worked.
     unopened: u32,
     /// How often all remedies were tried in vain since it last worked.
     unmended: u32,
@@ -126,7 +126,6 @@ impl Upkeep {
 
     /// The line is open.
     pub(super) fn handle_opened(&mut self) {
-        self.unopened = 0;
         self.set_up();
     }
 
@@ -146,7 +145,7 @@ impl Upkeep {
 
     /// The modem is set up; `stuck` if its carrier signal is on although there is no call.
     pub(super) fn handle_ready(&mut self, stuck: bool, now: Instant) {
-        (self.remedy, self.unmended) = (Remedy::None, 0);
+        (self.remedy, self.unopened, self.unmended) = (Remedy::None, 0, 0);
         self.idle(now);
         self.change(if stuck { LineState::StuckCarrier } else { LineState::Ready });
     }

@@ -63,7 +63,7 @@ fn modem(port: &Port, config: &Path) -> Result<(LineSettings, Settings), Failure
 }
 
 fn same(one: &Path, other: &Path) -> bool {
-    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// The only serial port that may be a modem's: of the several of one device, that which takes commands.

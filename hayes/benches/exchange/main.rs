@@ -20,7 +20,7 @@ mod work;
 
 use std::time::{Duration, Instant};
 
-use hayes::emulator::trunk::telnet::Telnet;
+use hayes::telnet::Telnet;
 
 use self::office::{Office, Wire};
 use self::table::Table;

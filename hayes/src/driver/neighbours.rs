@@ -23,8 +23,7 @@ pub(super) struct Neighbours {
 
 impl Neighbours {
     pub(super) fn of(line: &Line) -> Self {
-        let visitors = if line.is_local() { Visitors::watch(&line.settings().port) } else { Visitors::none() };
-        Self { visitors, lent: false, waits: false }
+        Self { visitors: line.visitors(), lent: false, waits: false }
     }
 
     /// What they did while the line was locked does not count.

@@ -48,7 +48,9 @@ impl Online {
 
     /// Reads the carrier signal; it may rise only seconds after `CONNECT`.
     pub fn carrier(&mut self) -> Carrier {
-        self.driver.line.carrier()
+        let carrier = self.driver.line.carrier();
+        self.watch.note(carrier);
+        carrier
     }
 
     /// Reads all of the modem's signals.

@@ -3,7 +3,7 @@
 //! Sans-IO: `handle_*(.., now)`, then drain [`Trunk::poll_output`], then sleep until [`Trunk::deadline`]. A call is a
 //! connection of its own. Who is called greets; who calls says `call NUMBER`; `ringing`, `busy`, `unknown`, `no answer`
 //! and `answered` say what becomes of it. Each end's last line is `connected RATE`, and all it sends thereafter is data
-//! as [`telnet`] has it. The end of the connection is the end of the call: what was sent before it still arrives.
+//! as [`telnet`](crate::telnet) has it. The end of the connection is the end of the call: what was sent before it still arrives.
 //!
 //! Two exchanges tell each other by `version 1` that they are such; then data is eight bits wide without any
 //! negotiation. A person is greeted with what to type, may mistype a few times, and is asked for telnet's options once
@@ -13,14 +13,13 @@
 //! lines and sockets.
 
 pub mod signal;
-pub mod telnet;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use self::signal::{HIGHEST_RATE, LONGEST_LINE, Malformed, Request, Signal};
-use self::telnet::Telnet;
 use super::dce::Role;
+use crate::telnet::Telnet;
 
 /// One end of one call.
 #[derive(Clone, Debug)]

@@ -15,7 +15,7 @@ use nix::libc;
 use nix::sys::signal;
 use nix::unistd::Pid;
 
-use super::LineError;
+use super::{Address, LineError};
 
 /// Where lock files live: the first that exists (Filesystem Hierarchy Standard 5.9; Debian has both).
 const DIRECTORIES: [&str; 2] = ["/run/lock", "/var/lock"];
@@ -117,8 +117,11 @@ fn directory() -> PathBuf {
 }
 
 /// Names the locks of the tty that the path leads to: without `/dev/`, each `/` become `_`, as Debian does; and what is
-/// behind the last `/`, where that is another name.
+/// behind the last `/`, where that is another name. A line at a console server has none.
 fn lock_files(directory: &Path, port: &Path) -> Result<Vec<PathBuf>, LineError> {
+    if !matches!(Address::of(port), Ok(None)) {
+        return Ok(Vec::new());
+    }
     let tty = port.canonicalize().map_err(|error| LineError::from_io(port, error))?;
     let tty = tty.to_string_lossy();
     let name = tty.strip_prefix("/dev/").unwrap_or(&tty).trim_start_matches('/');

@@ -3,7 +3,8 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::AsFd;
+use std::net::TcpStream;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -39,6 +40,11 @@ impl FarEnd {
         drop(pty.slave);
         let driver = Driver::open(&settings, modem).unwrap();
         (Self { master: pty.master.into(), port, heard: Vec::new() }, driver)
+    }
+
+    /// A modem behind a console server, at the other end of a connection.
+    pub fn on(connection: TcpStream) -> Self {
+        Self { master: OwnedFd::from(connection).into(), port: PathBuf::new(), heard: Vec::new() }
     }
 
     /// Plays the modem in a thread of its own.

@@ -1,10 +1,15 @@
-//! Telnet as a trunk needs it: bytes that pass unchanged through telnet programs (RFC 854, 856, 857, 858).
+//! Telnet: bytes that pass unchanged through telnet programs (RFC 854, 856, 857, 858), and what is said between them.
 //!
-//! Owns the doubling of IAC, the line ends of the network virtual terminal, and the negotiation of three options:
-//! BINARY, SUPPRESS-GO-AHEAD, and ECHO where the far end of the call does it. Every other option is refused, whatever
-//! stands in a subnegotiation is skipped, and a reply is never longer than what it replies to. An option is answered
-//! only where its state changes or a request is refused (the method of RFC 1143 without its queue, for nothing here is
-//! ever asked for and then unasked), so that two ends cannot keep each other busy.
+//! Owns the doubling of IAC, the line ends of the network virtual terminal, and the negotiation of four options: BINARY,
+//! SUPPRESS-GO-AHEAD, ECHO where the far end of a call does it, and COM-PORT-OPTION where it was asked for, as
+//! [`com_port`] has it. Every other option is refused, its subnegotiations are skipped, and a reply is never longer than
+//! what it replies to. An option is answered only where its state changes or a request is refused (the method of RFC
+//! 1143 without its queue, for nothing here is ever asked for and then unasked), so that two ends cannot keep each other
+//! busy.
+
+pub mod com_port;
+
+use std::collections::VecDeque;
 
 /// One end's codec, for both directions of one connection.
 #[derive(Clone, Debug, Default)]
@@ -14,12 +19,20 @@ pub struct Telnet {
     came_cr: bool,
     /// The last byte that went out was CR, and neither LF nor NUL has followed.
     sent_cr: bool,
-    /// What this end does: BINARY, ECHO, SUPPRESS-GO-AHEAD.
-    ours: [Willing; 3],
+    /// What this end does: BINARY, ECHO, SUPPRESS-GO-AHEAD, COM-PORT-OPTION.
+    ours: [Willing; 4],
     /// What the far end does of the same.
-    theirs: [Willing; 3],
+    theirs: [Willing; 4],
     /// Whether this end offers to echo.
     echoes: bool,
+    /// Whether this end wants a serial port at the far one.
+    wants_port: bool,
+    /// The far end has said something that only telnet has.
+    spoken: bool,
+    /// The subnegotiation that is being read.
+    parameters: Vec<u8>,
+    /// What the far end said of its serial port, without the option's number.
+    said: VecDeque<Vec<u8>>,
 }
 
 /// How far an option has been agreed on.
@@ -40,10 +53,10 @@ enum Reading {
     Command,
     /// After IAC and this verb.
     Option(u8),
-    /// Within a subnegotiation, this long so far.
-    Parameters(usize),
+    /// Within a subnegotiation.
+    Parameters,
     /// Within a subnegotiation, after IAC.
-    ParametersCommand(usize),
+    ParametersCommand,
 }
 
 /// A subnegotiation that does not end: the peer does not speak telnet.
@@ -61,7 +74,10 @@ const SE: u8 = 240;
 const BINARY: u8 = 0;
 const ECHO: u8 = 1;
 const SUPPRESS_GO_AHEAD: u8 = 3;
-const OPTIONS: [u8; 3] = [BINARY, ECHO, SUPPRESS_GO_AHEAD];
+const COM_PORT: u8 = 44;
+const OPTIONS: [u8; 4] = [BINARY, ECHO, SUPPRESS_GO_AHEAD, COM_PORT];
+/// Where COM-PORT-OPTION stands among them.
+const PORT_PLACE: usize = 3;
 const CR: u8 = b'\r';
 const LF: u8 = b'\n';
 const NUL: u8 = 0;
@@ -79,12 +95,68 @@ impl Telnet {
     /// the called system's own.
     pub fn negotiate(&mut self, wire: &mut Vec<u8>) {
         self.echoes = true;
-        for (place, option) in OPTIONS.into_iter().enumerate() {
+        for (place, option) in OPTIONS.into_iter().enumerate().take(PORT_PLACE) {
             ask(self.ours.get_mut(place), WILL, option, wire);
             if option != ECHO {
                 ask(self.theirs.get_mut(place), DO, option, wire);
             }
         }
+    }
+
+    /// Asks for what a serial port at the far end wants: command of it (RFC 2217), and eight bits both ways.
+    pub fn negotiate_port(&mut self, wire: &mut Vec<u8>) {
+        self.wants_port = true;
+        for (place, option) in OPTIONS.into_iter().enumerate().rev().filter(|(_, option)| *option != ECHO) {
+            ask(self.ours.get_mut(place), WILL, option, wire);
+            if option != COM_PORT {
+                ask(self.theirs.get_mut(place), DO, option, wire);
+            }
+        }
+    }
+
+    /// Whether the far end gives command of its serial port; `None` until it has said.
+    #[must_use]
+    pub fn grants_port(&self) -> Option<bool> {
+        match self.ours.get(PORT_PLACE) {
+            Some(Willing::Yes) => Some(true),
+            Some(Willing::No) if self.wants_port => Some(false),
+            Some(Willing::No | Willing::Asked) | None => None,
+        }
+    }
+
+    /// Whether all that was asked for has been answered.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        !self.ours.iter().chain(&self.theirs).any(|state| *state == Willing::Asked)
+    }
+
+    /// Whether the far end has said anything that only telnet has.
+    #[must_use]
+    pub fn has_spoken(&self) -> bool {
+        self.spoken
+    }
+
+    /// Whether eight bits pass both ways.
+    #[must_use]
+    pub fn is_transparent(&self) -> bool {
+        self.is_binary(true) && self.is_binary(false)
+    }
+
+    /// Says something of the serial port.
+    pub fn tell_port(&mut self, command: u8, value: &[u8], wire: &mut Vec<u8>) {
+        wire.extend([IAC, SB, COM_PORT, command]);
+        for byte in value {
+            wire.push(*byte);
+            if *byte == IAC {
+                wire.push(IAC);
+            }
+        }
+        wire.extend([IAC, SE]);
+    }
+
+    /// The next thing that the far end said of its serial port: a command and its value.
+    pub fn poll_port(&mut self) -> Option<Vec<u8>> {
+        self.said.pop_front()
     }
 
     /// Takes BINARY as agreed on for what this end sends, as between exchanges it is without a word.
@@ -154,7 +226,10 @@ impl Telnet {
                         Reading::Data
                     }
                     WILL | WONT | DO | DONT => Reading::Option(byte),
-                    SB => Reading::Parameters(0),
+                    SB => {
+                        self.parameters.clear();
+                        Reading::Parameters
+                    }
                     // The others (NOP, DM, BRK, IP, AO, AYT, EC, EL, GA) have nothing to say to a modem.
                     _ => Reading::Data,
                 },
@@ -162,11 +237,18 @@ impl Telnet {
                     self.answer(verb, byte, wire);
                     Reading::Data
                 }
-                Reading::Parameters(LONGEST_PARAMETERS..) => return Err(EndlessParameters),
-                Reading::Parameters(length) if byte == IAC => Reading::ParametersCommand(length),
-                Reading::Parameters(length) => Reading::Parameters(length + 1),
-                Reading::ParametersCommand(_) if byte == SE => Reading::Data,
-                Reading::ParametersCommand(length) => Reading::Parameters(length + 1),
+                Reading::Parameters | Reading::ParametersCommand if self.parameters.len() > LONGEST_PARAMETERS => {
+                    return Err(EndlessParameters);
+                }
+                Reading::Parameters if byte == IAC => Reading::ParametersCommand,
+                Reading::ParametersCommand if byte == SE => {
+                    self.take_parameters();
+                    Reading::Data
+                }
+                Reading::Parameters | Reading::ParametersCommand => {
+                    self.parameters.push(byte);
+                    Reading::Parameters
+                }
             };
         }
         Ok(())
@@ -181,13 +263,24 @@ impl Telnet {
         }
     }
 
+    fn take_parameters(&mut self) {
+        self.spoken = true;
+        let parameters = std::mem::take(&mut self.parameters);
+        if let Some((&COM_PORT, said)) = parameters.split_first()
+            && self.grants_port() == Some(true)
+        {
+            self.said.push_back(said.to_vec());
+        }
+    }
+
     fn answer(&mut self, verb: u8, option: u8, wire: &mut Vec<u8>) {
         let place = OPTIONS.iter().position(|known| *known == option);
-        let echoes = self.echoes;
+        self.spoken = true;
+        let (echoes, wants_port) = (self.echoes, self.wants_port);
         let (states, may, yes, no) = match verb {
             // Whoever is called may echo; an echo of what a modem says to it would be in nobody's interest.
-            WILL | WONT => (&mut self.theirs, option != ECHO || !echoes, DO, DONT),
-            _ => (&mut self.ours, option != ECHO || echoes, WILL, WONT),
+            WILL | WONT => (&mut self.theirs, !matches!(option, ECHO if echoes) && option != COM_PORT, DO, DONT),
+            _ => (&mut self.ours, !matches!(option, ECHO if !echoes) && (option != COM_PORT || wants_port), WILL, WONT),
         };
         let Some(state) = place.and_then(|place| states.get_mut(place)).filter(|_| may) else {
             if matches!(verb, WILL | DO) {
@@ -291,6 +384,29 @@ mod tests {
         assert_eq!(decoded(&mut telnet, &[b'\r', b'\n', IAC, WILL, BINARY, b'\r', b'\n']).0, b"\r\r\n");
         assert_eq!(decoded(&mut telnet, &[IAC, DO, BINARY, IAC, DONT, ECHO]).1, b"");
         assert_eq!(encoded(&mut telnet, b"\rx"), b"\rx");
+    }
+
+    #[test]
+    fn a_serial_port_is_spoken_of_only_where_it_was_asked_for_and_granted() {
+        let said = b"\xff\xfa\x2c\x6b\xff\xff\xff\xf0";
+        let mut telnet = Telnet::new();
+        assert_eq!(decoded(&mut telnet, &[IAC, DO, COM_PORT]).1, [IAC, WONT, COM_PORT]);
+        decoded(&mut telnet, said);
+        assert_eq!((telnet.poll_port(), telnet.grants_port()), (None, None));
+        let mut wire = Vec::new();
+        telnet.negotiate_port(&mut wire);
+        assert_eq!(wire[..3], [IAC, WILL, COM_PORT]);
+        decoded(&mut telnet, said);
+        assert_eq!((telnet.poll_port(), telnet.grants_port()), (None, None), "not granted yet");
+        assert_eq!(decoded(&mut telnet, &[IAC, DO, COM_PORT]).1, b"", "it was asked for");
+        assert_eq!(telnet.grants_port(), Some(true));
+        decoded(&mut telnet, said);
+        assert_eq!(telnet.poll_port(), Some(vec![0x6b, 0xff]));
+        assert_eq!(decoded(&mut telnet, &[IAC, DONT, COM_PORT]).1, [IAC, WONT, COM_PORT]);
+        assert_eq!(telnet.grants_port(), Some(false));
+        let mut told = Vec::new();
+        telnet.tell_port(1, &[0, 255], &mut told);
+        assert_eq!(told, [IAC, SB, COM_PORT, 1, 0, 255, 255, IAC, SE]);
     }
 
     #[test]
