@@ -1,14 +1,16 @@
 //! Other programs that open the tty, as inotify tells: also those that know no lock files, and those that came and went
 //! between two looks.
 //!
-//! Owns the watch and the count. An open for reading alone changes nothing on a modem: only who could write used it.
+//! Owns the watch and the count. The kernel tells of two opens in a row once: where the system shows who has the tty open
+//! that is believed, not the count. An open for reading alone changes nothing on a modem: only who could write used it.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use tokio::io::unix::AsyncFd;
 
+use crate::ports::Machine;
 use crate::readiness::{Opens, register_opens};
 
 /// The other programs at one tty. What this process opened before does not count.
@@ -16,6 +18,9 @@ use crate::readiness::{Opens, register_opens};
 pub(crate) struct Visitors {
     /// `None` where the system has no more watches: then only locks tell.
     opens: Option<AsyncFd<Opens>>,
+    tty: PathBuf,
+    /// How often this process had it open when the watch began.
+    own: usize,
     present: usize,
     used: bool,
 }
@@ -31,12 +36,13 @@ impl Visitors {
         let opens = watch().inspect_err(|error| {
             tracing::warn!(tty = %tty.display(), %error, "programs that take it without a lock will not be noticed");
         });
-        Self { opens: opens.ok(), present: 0, used: false }
+        let tty = tty.canonicalize().unwrap_or_else(|_| tty.to_owned());
+        Self { opens: opens.ok(), own: opened_here(&tty), tty, present: 0, used: false }
     }
 
     /// Watches nothing: the line has no other users.
     pub(crate) fn none() -> Self {
-        Self { opens: None, present: 0, used: false }
+        Self { opens: None, tty: PathBuf::new(), own: 0, present: 0, used: false }
     }
 
     /// Waits until a program opens or closes the tty.
@@ -45,11 +51,11 @@ impl Visitors {
     ///
     /// Safe: nothing is lost when the future is dropped.
     pub(crate) async fn stirred(&mut self) {
-        let Self { opens: Some(opens), present, used } = self else { return std::future::pending().await };
         loop {
-            if take(opens.get_ref(), present, used) {
+            if self.look() {
                 return;
             }
+            let Some(opens) = &self.opens else { return std::future::pending().await };
             match opens.readable().await {
                 Ok(mut guard) => guard.clear_ready(),
                 Err(_) => return std::future::pending().await,
@@ -69,11 +75,24 @@ impl Visitors {
         std::mem::take(&mut self.used)
     }
 
-    fn look(&mut self) {
-        if let Self { opens: Some(opens), present, used } = self {
-            take(opens.get_ref(), present, used);
+    /// Takes in what has happened; reports whether anything has.
+    fn look(&mut self) -> bool {
+        let Self { opens: Some(opens), tty, own, present, used } = self else { return false };
+        if !take(opens.get_ref(), present, used) {
+            return false;
         }
+        let holders = Machine::here().holders(std::slice::from_ref(tty)).pop().unwrap_or_default();
+        if !holders.open.is_empty() || !holders.more_may_be {
+            *present = holders.open.len() + opened_here(tty).saturating_sub(*own);
+        }
+        true
     }
+}
+
+/// How often this process has the tty open.
+fn opened_here(tty: &Path) -> usize {
+    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    entries.filter(|entry| std::fs::read_link(entry.path()).is_ok_and(|target| target == tty)).count()
 }
 
 /// Takes in what has happened; reports whether anything has.
@@ -100,6 +119,26 @@ mod tests {
     use std::fs::OpenOptions;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_program_is_seen_although_another_came_and_went_behind_it() {
+        let pty = nix::pty::openpty(None, None).unwrap();
+        let tty = nix::unistd::ttyname(&pty.slave).unwrap();
+        let mut visitors = Visitors::watch(&tty);
+        let mut holder = std::process::Command::new("cat")
+            .stdin(OpenOptions::new().read(true).open(&tty).unwrap())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        drop(OpenOptions::new().read(true).open(&tty).unwrap());
+        visitors.stirred().await;
+        assert!(visitors.present(), "two opens in a row are told of once");
+        holder.kill().unwrap();
+        holder.wait().unwrap();
+        drop(OpenOptions::new().read(true).open(&tty).unwrap());
+        visitors.stirred().await;
+        assert!(!visitors.present());
+    }
 
     #[tokio::test]
     async fn who_could_write_has_used_the_tty_and_who_only_looked_has_not() {
