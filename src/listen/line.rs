@@ -77,9 +77,11 @@ impl Line {
             };
             let stop = Stop::new(house);
             let session = Session::new(house, &self.name, &mut registrar, first_ring, stop.clone()).run(driver);
-            let (left, slept) = until_over(Box::pin(session), &stop, &mut self.wakefulness).await;
+            let (left, cut) = until_over(Box::pin(session), &stop, &mut self.wakefulness).await;
             self.line.give_back(left);
-            if !slept || house.shutdown.is_cancelled() {
+            // Whoever was told before that the host is asleep rings if he wants something.
+            let is_wanted = cut.slept && (!cut.announced || registrar.is_exposed());
+            if !is_wanted || house.shutdown.is_cancelled() {
                 return;
             }
             tracing::warn!(line = self.name, "the machine has slept in the midst of a call; calling again");
@@ -179,20 +181,32 @@ impl Line {
     }
 }
 
-/// Waits for a wake's end; tells whether the machine has slept in the midst of it.
+/// What the machine's sleep did to a wake.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cut {
+    /// It was told of the sleep beforehand.
+    announced: bool,
+    /// The machine has slept before it was over.
+    slept: bool,
+}
+
+/// Waits for a wake's end; tells what the machine's sleep did to it.
 async fn until_over(
     mut session: Pin<Box<impl Future<Output = Option<Driver>>>>,
     stop: &Stop,
     wakefulness: &mut Wakefulness,
-) -> (Option<Driver>, bool) {
-    let mut slept = false;
+) -> (Option<Driver>, Cut) {
+    let mut cut = Cut::default();
     loop {
         tokio::select! {
-            left = &mut session => return (left, slept),
+            left = &mut session => return (left, cut),
             change = wakefulness.change() => match change {
-                Change::Going => stop.end(),
+                Change::Going => {
+                    cut.announced = true;
+                    stop.end();
+                }
                 Change::Slept => {
-                    slept = true;
+                    cut.slept = true;
                     stop.give_up();
                 }
             }

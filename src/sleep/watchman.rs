@@ -31,6 +31,9 @@ pub(super) struct Watchman<Say> {
     /// Sleep waits for this.
     delay: Option<Lock>,
     naps: u64,
+    /// logind has been asked to suspend, and has not yet said that it is over. The kernel counts a sleep only after it
+    /// has let programs run again, so nothing else is a sign of that.
+    suspending: bool,
     /// The cause of the last complaint, told once.
     told: Option<String>,
 }
@@ -48,7 +51,18 @@ impl<Say: Fn(&Event) + Send> Watchman<Say> {
     pub(super) fn new(sleep: Sleep, say: Say) -> Self {
         let doze = Doze::new(sleep.shared.settings.suspend_after, crate::clock::now());
         let naps = sleep.look().naps;
-        Self { sleep, say, doze, logind: None, reconnect: None, block: None, delay: None, naps, told: None }
+        Self {
+            sleep,
+            say,
+            doze,
+            logind: None,
+            reconnect: None,
+            block: None,
+            delay: None,
+            naps,
+            suspending: false,
+            told: None,
+        }
     }
 
     pub(super) async fn run(mut self, shutdown: &CancellationToken) {
@@ -105,7 +119,7 @@ impl<Say: Fn(&Event) + Send> Watchman<Say> {
     /// Something began or ended that keeps the machine awake.
     async fn held(&mut self) {
         let held = self.sleep.is_held();
-        self.doze.handle_held(held, crate::clock::now());
+        self.doze.handle_held(held || self.suspending, crate::clock::now());
         if !self.sleep.shared.settings.inhibit {
             return;
         }
@@ -160,6 +174,7 @@ impl<Say: Fn(&Event) + Send> Watchman<Say> {
     /// Sleep is over, or did not come to pass.
     async fn welcome(&mut self) {
         self.sleep.shared.moment.send_modify(|moment| moment.going = false);
+        self.suspending = false;
         self.delay().await;
         self.held().await;
         self.doze.handle_woken(crate::clock::now());
@@ -197,6 +212,8 @@ impl<Say: Fn(&Event) + Send> Watchman<Say> {
     fn lost(&mut self, error: &BusError) {
         tracing::warn!(%error, "lost logind");
         self.logind = None;
+        self.suspending = false;
+        self.doze.handle_held(self.sleep.is_held(), crate::clock::now());
         self.sleep.shared.moment.send_if_modified(|moment| std::mem::take(&mut moment.going));
         self.reconnect = Some(crate::clock::now() + RECONNECT);
     }
@@ -236,7 +253,11 @@ impl<Say: Fn(&Event) + Send> Watchman<Say> {
         };
         match outcome {
             // What follows is announced: sleep, and its end.
-            Ok(()) => None,
+            Ok(()) => {
+                self.suspending = true;
+                self.doze.handle_held(true, crate::clock::now());
+                None
+            }
             Err(BusError::Refused { name, text }) => Some(format!(
                 "logind: {name}: {text}; polkit must allow org.freedesktop.login1.suspend to this program's user"
             )),

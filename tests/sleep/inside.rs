@@ -1,7 +1,5 @@
 //! What happens inside the machine that sleeps. Started by [`super::outside`] in a guest, not by hand.
 
-use std::path::Path;
-
 use ringup::demo::Timings;
 
 use super::harness::{Lab, in_lab, number};
@@ -11,13 +9,13 @@ use super::remains::{pppd_of, processes};
 pub(crate) const IDLE: Timings = Timings { home_idle: 6, linger: 5 };
 
 /// Lays the machine's serial ports where the world expects the exchange's lines, and starts everything but the caller.
-pub(crate) async fn start(lab: &mut Lab, sleep: &str) {
+pub(crate) async fn start(lab: &mut Lab, mode: &str, more: &str) {
     let lines = lab.world.folder().join("lines");
     std::fs::create_dir_all(&lines).unwrap();
     for (index, line) in ["home", "provider-1", "provider-2"].into_iter().enumerate() {
         std::os::unix::fs::symlink(format!("/dev/ttyS{index}"), lines.join(line)).unwrap();
     }
-    lab.edit("home", "[listen]", &format!("[sleep]\nmode = \"suspend\"\nafter = \"6s\"\n{sleep}\n\n[listen]"));
+    lab.edit("home", "[listen]", &format!("[sleep]\nmode = \"{mode}\"\nafter = \"6s\"\n{more}\n\n[listen]"));
     lab.world.start_role("directory", Some("directory"), "directory").unwrap();
     lab.world.start_role("provider", Some("provider"), "provide").unwrap();
     lab.until("provider", "ready").await;
@@ -57,7 +55,7 @@ pub(crate) async fn left_behind(lab: &mut Lab) -> Vec<String> {
 fn sleeps_and_wakes() {
     in_lab(IDLE, async |lab| {
         let cycles = super::cycles();
-        start(lab, "state = \"freeze\"").await;
+        start(lab, "suspend", "state = \"freeze\"").await;
         let (slept, mut last_seq) = (sleeps(), 0);
         let open = descriptors();
         let mut moment = 0;
@@ -81,6 +79,72 @@ fn sleeps_and_wakes() {
             assert_eq!(left_behind(lab).await, Vec::<String>::new(), "after cycle {cycle}");
             assert_eq!(descriptors(), open, "after cycle {cycle}");
         }
-        assert!(Path::new("/sys/power/suspend_stats/success").exists());
+    });
+}
+
+/// Has the kernel sleep, as a person does who knows nothing of us. Returns when the machine is awake again.
+async fn freeze() {
+    tokio::task::spawn_blocking(|| std::fs::write("/sys/power/state", "freeze")).await.unwrap().unwrap();
+}
+
+#[test]
+#[ignore = "runs in a guest that is woken from outside: started by the test in main.rs"]
+fn is_put_to_sleep_by_others() {
+    in_lab(Timings { home_idle: 60, linger: 5 }, async |lab| {
+        start(lab, "never", "").await;
+        lab.until("home", "dialling").await;
+        let began = lab.moment();
+        freeze().await;
+        lab.since(began, "home", "cut-off").await;
+        let first = number(&lab.since(began, "home", "registered").await, "seq");
+        let steps = lab.names(began, "home");
+        let count = |steps: &[String], name: &str| steps.iter().filter(|step| *step == name).count();
+        assert_eq!((count(&steps, "dialling"), count(&steps, "registered")), (1, 1), "once more: {steps:?}");
+        assert!(steps.iter().position(|step| step == "cut-off") < steps.iter().position(|step| step == "up"));
+
+        // Again, with the link up.
+        let again = lab.moment();
+        freeze().await;
+        lab.since(again, "home", "cut-off").await;
+        let second = number(&lab.since(again, "home", "registered").await, "seq");
+        assert!(second > first, "{second} after {first}");
+        let steps = lab.names(again, "home");
+        assert_eq!(count(&steps, "withdrawn"), 0, "nothing is sent over a link that is dead: {steps:?}");
+        assert_eq!(count(&steps, "up"), 1, "{steps:?}");
+        let record = lab.record().await;
+        assert_eq!((record["state"].as_str(), record["seq"].as_u64()), (Some("online"), Some(second)));
+        assert_eq!(lab.ppp_interfaces("home").await.lines().count(), 1, "the dead link is gone");
+    });
+}
+
+#[test]
+#[ignore = "runs in a guest that is woken from outside: started by the test in main.rs"]
+fn sleeps_through_logind() {
+    in_lab(Timings { home_idle: 60, linger: 5 }, async |lab| {
+        super::logind::start(lab).await;
+        start(lab, "suspend", "").await;
+        let slept = sleeps();
+        let suspending = lab.until("home", "suspending").await;
+        assert_eq!(suspending.text("by"), "logind");
+        lab.since(0, "home", "resumed").await;
+        assert_eq!((sleeps(), lab.names(0, "home").contains(&"not-suspended".to_owned())), (slept + 1, false));
+        let first = number(&lab.since(0, "home", "registered").await, "seq");
+
+        // While the link is up, sleep is held off; whoever insists makes us say goodbye first.
+        let locks = super::logind::call(lab, "ListInhibitors", &[]).await.unwrap();
+        assert!(locks.contains("\"sleep:idle\" \"ringup\"") && locks.contains("\"block\""), "{locks}");
+        let forced = lab.moment();
+        assert!(super::logind::call(lab, "Suspend", &["b", "false"]).await.is_some(), "root may");
+        lab.since(forced, "home", "sleep-announced").await;
+        let withdrawn = number(&lab.since(forced, "home", "withdrawn").await, "seq");
+        assert!(withdrawn > first);
+        lab.since(forced, "home", "resumed").await;
+        assert_eq!(sleeps(), slept + 2);
+        let second = number(&lab.since(forced, "home", "registered").await, "seq");
+        assert!(second > withdrawn);
+        let steps = lab.names(forced, "home");
+        assert!(!steps.contains(&"cut-off".to_owned()), "it was no surprise: {steps:?}");
+        let at = |name: &str| steps.iter().position(|step| step == name);
+        assert!(at("withdrawn") < at("resumed"), "{steps:?}");
     });
 }

@@ -24,6 +24,7 @@
 #[path = "../lab/harness.rs"]
 mod harness;
 mod inside;
+mod logind;
 mod outside;
 #[path = "../lab/remains.rs"]
 mod remains;
@@ -49,5 +50,35 @@ fn a_ring_wakes_a_machine_that_sleeps_again_when_its_link_is_idle_and_nothing_is
             outside.until("registered");
             println!("== cycle {cycle} of {cycles}: woken and registered");
         }
+    });
+}
+
+#[test]
+fn a_call_or_a_link_that_sleep_cuts_off_is_made_again_under_a_new_number() {
+    sleeping_machine("inside::is_put_to_sleep_by_others", |outside| {
+        outside.until("listening");
+        outside.ring();
+        for _sleep in ["in the midst of dialling", "with the link up"] {
+            outside.until_asleep();
+            outside.nudge();
+            outside.until("registered");
+        }
+    });
+}
+
+#[test]
+fn logind_is_asked_to_sleep_holds_it_off_for_a_link_and_gives_time_to_say_goodbye() {
+    sleeping_machine("inside::sleeps_through_logind", |outside| {
+        outside.until("listening");
+        outside.until_asleep();
+        outside.ring();
+        outside.until("registered");
+        // Put to sleep by an administrator, with the link up: this line has no DTR, and is not on hook in time.
+        outside.until_asleep();
+        outside.nudge();
+        outside.until("ended");
+        outside.until("listening");
+        outside.ring();
+        outside.until("registered");
     });
 }
