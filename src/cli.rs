@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::config::DEFAULT_PATH;
+use crate::control::JournalArgs;
 
 /// Telephones a machine that has no fixed address, has it come online, and connects to it.
 #[derive(Debug, Parser)]
@@ -61,6 +62,35 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show how a listener stands: lines, link, record, budget, last wakes.
+    Status {
+        /// Print it as JSON.
+        #[arg(long)]
+        json: bool,
+        /// Show it again at each change, until Ctrl-C.
+        #[arg(long, short)]
+        watch: bool,
+    },
+    /// Have a listener withdraw its record and end its link, or the call that is to bring it.
+    Hangup {
+        /// On this line only, by the name that `ringup status` shows.
+        #[arg(long)]
+        line: Option<String>,
+    },
+    /// Have a listener take it that its line rang; its doorman judges the call as any other.
+    Ring {
+        /// On this line, by the name that `ringup status` shows; the first that listens if left out.
+        #[arg(long)]
+        line: Option<String>,
+        /// From this number; without it, as if the network had shown none.
+        #[arg(long, value_name = "NUMBER")]
+        from: Option<String>,
+        /// How often it rings.
+        #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100))]
+        rings: u32,
+    },
+    /// Show what a listener has noted: every ring, wake, call, link and registration.
+    Journal(JournalArgs),
     /// Register each new address of a broadband interface.
     Watch {
         /// Tell what happens as JSON lines on standard output.

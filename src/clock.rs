@@ -23,6 +23,26 @@ pub fn local() -> jiff::Zoned {
     now.to_zoned(jiff::tz::TimeZone::system())
 }
 
+/// The local calendar day of a moment in milliseconds since 1970.
+#[must_use]
+pub fn local_day(milliseconds: u64) -> jiff::civil::Date {
+    let moment = i64::try_from(milliseconds).ok().and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
+    moment.unwrap_or(jiff::Timestamp::MAX).to_zoned(jiff::tz::TimeZone::system()).date()
+}
+
+/// CLOCK_MONOTONIC in microseconds, as the service manager reads it.
+#[must_use]
+pub fn monotonic_microseconds() -> u64 {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).map(Duration::from).unwrap_or_default();
+    u64::try_from(now.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Milliseconds since 1970.
+#[must_use]
+pub fn unix_milliseconds() -> u64 {
+    u64::try_from(since_epoch().as_millis()).unwrap_or(u64::MAX)
+}
+
 /// The monotonic clock, as the cores take it.
 #[must_use]
 pub fn now() -> std::time::Instant {

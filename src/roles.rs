@@ -6,12 +6,14 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::path::Path;
 
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Cli, Command, Hook};
-use crate::config::Config;
+use crate::config::{Config, operation};
 use crate::connect::{self, Progress, command};
+use crate::control::{self, PretendedRing, Socket};
 use crate::dns::Resolver;
 use crate::exit::{Failure, Status};
 use crate::link::Up;
@@ -19,6 +21,7 @@ use crate::link::hook::{self, HookEvent};
 use crate::record::{HostName, Identity, Reachability, SignedRecord};
 use crate::report::Report;
 use crate::sleep::Sleep;
+use crate::systemd::Notifier;
 use crate::{demo, directory, exchange, listen, provide, shutdown, watch};
 
 /// How long `ringup query` waits for an answer.
@@ -30,8 +33,11 @@ const QUERY_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
 /// With the one cause.
 pub async fn run(cli: &Cli) -> Result<u8, Failure> {
     let mut signals = JoinSet::new();
-    let stop = shutdown::on_signals(&mut signals).map_err(|error| Failure::caused(Status::Internal, &error))?;
+    let (reload, asked) = mpsc::channel(1);
+    let reload = matches!(cli.command, Command::Listen { .. }).then_some(reload);
+    let stop = shutdown::on_signals(&mut signals, reload).map_err(|error| Failure::caused(Status::Internal, &error))?;
     let config = || Config::load(&cli.config);
+    let whose = || operation::whose(&cli.config);
     match &cli.command {
         Command::Connect { site, quiet, json, command } => {
             return connect(&config()?, site, &Progress::new(*quiet, *json), command, &stop).await;
@@ -42,8 +48,26 @@ pub async fn run(cli: &Cli) -> Result<u8, Failure> {
             let config = config()?;
             let home = config.listen()?;
             let registrar = config.registrar(home.account)?;
-            listen::run(home.listen, registrar, Sleep::new(home.sleep), report(*json), &stop).await?;
+            let front = config.front()?;
+            let path = cli.config.clone();
+            let reloads = listen::Reloads { asked, read: Box::new(move || fresh(&path)) };
+            let socket = control_socket(&config)?;
+            let surroundings = listen::Surroundings {
+                front,
+                sleep: Sleep::new(home.sleep),
+                socket: Some(socket),
+                notifier: Notifier::from_environment(),
+                reloads,
+            };
+            listen::run(home.listen, registrar, surroundings, report(*json), &stop).await?;
         }
+        Command::Status { json, watch } => return control::status(&whose()?, *json, *watch, &stop).await,
+        Command::Hangup { line } => control::hang_up(&whose()?, line.clone()).await?,
+        Command::Ring { line, from, rings } => {
+            let ring = PretendedRing { line: line.clone(), from: from.clone(), rings: *rings };
+            control::ring(&whose()?, ring).await?;
+        }
+        Command::Journal(args) => control::journal(&whose()?, args, &stop).await?,
         Command::Watch { json } => {
             let config = config()?;
             let (settings, account) = config.watch()?;
@@ -55,6 +79,7 @@ pub async fn run(cli: &Cli) -> Result<u8, Failure> {
             let report = report(*json);
             let ready = |addresses: &[std::net::SocketAddr]| {
                 report.say(&serde_json::json!({ "event": "ready", "addresses": addresses }));
+                Notifier::from_environment().ready();
             };
             directory::run(settings, stop, ready).await.map_err(|error| Failure::from(&error))?;
         }
@@ -83,6 +108,23 @@ pub async fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::OwnLink => connect::own_link::keeper::run(&config()?.keeper()?, &stop).await?,
     }
     Ok(0)
+}
+
+/// Reads a listener's configuration again, whole.
+fn fresh(path: &Path) -> Result<listen::Fresh, Failure> {
+    let config = Config::load(path)?;
+    let home = config.listen()?;
+    let caps = config.caps()?;
+    let registrar = Box::new(move || config.registrar(home.account).map_err(Failure::from));
+    Ok(listen::Fresh { settings: home.listen, caps, registrar })
+}
+
+fn control_socket(config: &Config) -> Result<Socket, Failure> {
+    let path = config.whose()?.socket;
+    Socket::bind(&path).map_err(|error| {
+        Failure::new(Status::Internal, format!("cannot be asked at {}: {error}", path.display()))
+            .hint("does another ringup listen run with this runtime-directory?")
+    })
 }
 
 async fn connect(

@@ -230,11 +230,32 @@ async fn a_modem_that_is_not_there_is_named() {
     let told = fails(&folder, &["wake", "home", "-c", "client.toml"], Status::NoPort).await;
     assert!(told.contains("there is no ") && told.contains("no-modem") && told.contains("plugged in"), "{told}");
     std::fs::create_dir(folder.path("state")).unwrap();
-    let told = fails(&folder, &["listen", "-c", "home.toml"], Status::NoPort).await;
-    assert!(told.contains("no-modem"), "{told}");
+    let said = run(folder.root(), &["listen", "-c", "home.toml"]).await;
+    assert_eq!(said.code, Some(Status::NoPort.code().into()), "{}", said.stderr);
+    assert!(said.stderr.contains("no-modem"), "{}", said.stderr);
+    let noted = run(folder.root(), &["journal", "-c", "home.toml"]).await;
+    assert!(noted.stdout.contains("failed") && noted.stdout.contains("no-modem"), "{}", noted.stdout);
     folder.write("no-modem", "");
     let told = fails(&folder, &["wake", "home", "-c", "client.toml"], Status::NoPort).await;
     assert!(told.contains("is not a serial line"), "{told}");
+}
+
+#[tokio::test]
+async fn a_listener_that_does_not_run_is_named_by_whoever_would_ask_it() {
+    let folder = Scratch::new();
+    folder.write("home.toml", &home(&folder, &folder.path("no-modem")));
+    let said = run(folder.root(), &["status", "-c", "home.toml"]).await;
+    assert_eq!(said.code, Some(Status::NotRunning.code().into()), "{}", said.stderr);
+    assert!(
+        said.stdout.contains("ringup listen is not running") && said.stdout.contains("none yet"),
+        "{}",
+        said.stdout
+    );
+    for arguments in [&["ring", "-c", "home.toml"][..], &["hangup", "-c", "home.toml"], &["journal", "-c", "home.toml"]]
+    {
+        let told = fails(&folder, arguments, Status::NotRunning).await;
+        assert!(told.contains("ringup listen"), "{told}");
+    }
 }
 
 #[tokio::test]

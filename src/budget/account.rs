@@ -206,6 +206,9 @@ impl Account {
         let Some(online) = self.online.take() else { return };
         let unused = online.until.saturating_duration_since(now).as_secs();
         self.ledger.take_back(online.day, Used { calls: 0, seconds: unused });
+        // The goodbye may have taken longer than was paid for.
+        let owed = now.saturating_duration_since(online.until).as_secs();
+        self.ledger.add(online.day, Used { calls: 0, seconds: owed });
         self.outputs.push_back(Output::Store);
     }
 

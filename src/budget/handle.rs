@@ -125,7 +125,6 @@ impl Budget {
 
     /// The call was answered.
     pub fn connected(&self) {
-        self.shared.run_out.send_replace(None);
         let mut account = self.shared.account();
         account.handle_connected((self.shared.clock)(), crate::clock::now());
         self.shared.drain(&mut account, None);
@@ -135,6 +134,7 @@ impl Budget {
     pub fn hung_up(&self) {
         let mut account = self.shared.account();
         account.handle_hung_up(crate::clock::now());
+        self.shared.run_out.send_replace(None);
         self.shared.drain(&mut account, None);
     }
 

@@ -14,3 +14,6 @@ pub use self::account::{Account, Allowance, Cap, Caps, Left, Output, View};
 pub use self::file::{FileError, Found, LedgerFile};
 pub use self::handle::{Budget, Opened, Reservation, peek};
 pub use self::ledger::{Ledger, Used};
+
+/// The ledger's file in the state directory.
+pub const FILE: &str = "budget";

@@ -10,6 +10,7 @@ use super::exchange::Exchange;
 use super::host::Host;
 use super::isp::Isp;
 use super::modem::{Modem, ModemKind};
+use super::operation::{BudgetSection, JournalSection};
 use super::sleep::Sleep;
 use super::value::{AddressRange, Span, Telephone};
 
@@ -36,6 +37,9 @@ pub struct File {
     pub listen: Option<Listen>,
     /// `ringup listen`: the machine's sleep.
     pub sleep: Option<Sleep>,
+    /// What `ringup listen` remembers.
+    #[serde(default)]
+    pub journal: JournalSection,
     /// `ringup watch`: a broadband interface to follow.
     pub watch: Option<Watch>,
     /// The hosts that can be woken from here, by the names used on the command line.
@@ -89,6 +93,9 @@ pub struct Listen {
     /// How long the link may carry nothing before this machine withdraws its record and hangs up.
     #[serde(default = "default_idle")]
     pub idle: Span,
+    /// What this machine may spend on its calls.
+    #[serde(default)]
+    pub budget: BudgetSection,
     /// The modems to listen on, where there are several; without any, this machine's `[modem]`.
     #[serde(default, rename = "line")]
     pub lines: Vec<Modem>,
@@ -184,11 +191,11 @@ pub struct Provide {
     pub lines: Vec<Modem>,
 }
 
-fn default_state_directory() -> PathBuf {
+pub(super) fn default_state_directory() -> PathBuf {
     PathBuf::from("/var/lib/ringup")
 }
 
-fn default_runtime_directory() -> PathBuf {
+pub(super) fn default_runtime_directory() -> PathBuf {
     PathBuf::from("/run/ringup")
 }
 

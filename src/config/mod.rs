@@ -6,6 +6,7 @@ pub mod file;
 pub mod host;
 pub mod isp;
 pub mod modem;
+pub mod operation;
 mod roles;
 pub mod sleep;
 pub mod value;

@@ -40,6 +40,7 @@ impl Config {
         };
         let policy = self.policy(section)?;
         let listen = listen::Settings { lines, policy, isp: self.isp()?, idle: section.idle.duration() };
+        self.caps()?;
         Ok(HomeSettings { listen, account: self.account()?, sleep: self.sleep()? })
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use hayes::number::Number;
 use serde::Deserialize;
 
-/// A length of time, written `90s`, `10m`, `1h 30m`.
+/// A length of time, written `90s`, `10m`, `1h 30m`, `400 days`; a day has 24 hours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Span(Duration);
@@ -38,7 +38,8 @@ impl TryFrom<String> for Span {
 
     fn try_from(text: String) -> Result<Self, String> {
         let expected = || format!("`{text}` is no length of time; expected one such as \"90s\", \"10m\" or \"1h 30m\"");
-        let signed: jiff::SignedDuration = text.parse().map_err(|_not_friendly: jiff::Error| expected())?;
+        let span: jiff::Span = text.parse().map_err(|_not_friendly: jiff::Error| expected())?;
+        let signed = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_months| expected())?;
         Duration::try_from(signed).map(Self).map_err(|_negative| expected())
     }
 }
@@ -124,11 +125,12 @@ mod tests {
         assert_eq!(Span::try_from("90s".to_owned()), Ok(Span::seconds(90)));
         assert_eq!(Span::try_from("1h 30m".to_owned()), Ok(Span::seconds(5400)));
         assert_eq!(Span::try_from("250ms".to_owned()), Ok(Span::milliseconds(250)));
+        assert_eq!(Span::try_from("400 days".to_owned()), Ok(Span::seconds(400 * 86_400)));
     }
 
     #[test]
     fn a_span_without_unit_or_below_zero_says_what_was_expected() {
-        for text in ["90", "-5s", "soon", ""] {
+        for text in ["90", "-5s", "soon", "", "2 months"] {
             let said = Span::try_from(text.to_owned()).unwrap_err();
             assert!(said.contains("expected"), "{said}");
         }

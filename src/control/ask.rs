@@ -33,6 +33,15 @@ impl Asked {
         // Whoever asked may have gone.
         let _gone = self.answer.send(answer);
     }
+
+    /// Answers what is asked of a link or a ring with why not; whoever asks only whether the task lives is told so.
+    pub fn decline(self, why: &str) {
+        let answer = match self.ask {
+            Ask::Alive => Ok(String::new()),
+            Ask::HangUp | Ask::Ring(_) => Err(Failure::new(Status::PortBusy, why)),
+        };
+        self.answer(answer);
+    }
 }
 
 /// How many questions wait for one line.

@@ -165,9 +165,24 @@ impl Board {
         });
     }
 
+    /// A line is no longer this machine's.
+    pub fn forget(&self, name: &str) {
+        self.standing.send_modify(|standing| {
+            standing.lines.remove(name);
+        });
+    }
+
     /// Something else has changed.
     pub fn change(&self, change: impl FnOnce(&mut Standing)) {
         self.standing.send_modify(change);
+    }
+
+    /// Something has changed that nobody need be told of at once.
+    pub fn change_quietly(&self, change: impl FnOnce(&mut Standing)) {
+        self.standing.send_if_modified(|standing| {
+            change(standing);
+            false
+        });
     }
 
     /// How things stand now.

@@ -12,6 +12,7 @@ use super::client::Client;
 use super::protocol::{Answer, PretendedRing, Request};
 use super::table::{Style, table};
 use crate::budget::{self, Caps};
+use crate::clock::unix_milliseconds as now;
 use crate::exit::{Failure, Status};
 use crate::journal::{self, Filter, JournalError, Numbers, Reader, Step, age};
 
@@ -223,10 +224,6 @@ fn moment(text: &str) -> Result<u64, Failure> {
             .hint("expected such as 2026-11-26, \"2026-11-26 14:00\", 2h or \"3 days\"")
     })?;
     Ok(u64::try_from(found.timestamp().as_millisecond()).unwrap_or(0))
-}
-
-fn now() -> u64 {
-    u64::try_from(crate::clock::since_epoch().as_millis()).unwrap_or(u64::MAX)
 }
 
 fn print(line: &str) -> Result<(), Failure> {

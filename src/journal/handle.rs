@@ -81,8 +81,15 @@ impl Journal {
         };
         let health = watch::Sender::new(health);
         let (orders, received) = sync_channel(QUEUE);
-        let writer =
-            Writer { path: path.to_owned(), keep, store, health: health.clone(), clock, backlog: VecDeque::new() };
+        let writer = Writer {
+            path: path.to_owned(),
+            keep,
+            store,
+            health: health.clone(),
+            clock,
+            backlog: VecDeque::new(),
+            closing: false,
+        };
         thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(&received))?;
         Ok(Self { shared: Arc::new(Shared { orders, health, wakes: Mutex::new(wakes), clock }) })
     }
@@ -154,6 +161,13 @@ impl Journal {
     pub async fn flush(&self) -> bool {
         let (done, written) = oneshot::channel();
         self.shared.order(Order::Flush(done));
+        written.await.unwrap_or(false)
+    }
+
+    /// As [`Journal::flush`], and closes the file; a further note opens it again.
+    pub async fn close(&self) -> bool {
+        let (done, written) = oneshot::channel();
+        self.shared.order(Order::Close(done));
         written.await.unwrap_or(false)
     }
 }

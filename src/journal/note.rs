@@ -91,6 +91,9 @@ pub struct Wake {
     /// The sequence number of its last record.
     #[serde(default)]
     pub seq: Option<u64>,
+    /// Whether that record says asleep.
+    #[serde(default)]
+    pub asleep: bool,
     /// Why it ended, or what went wrong last.
     #[serde(default)]
     pub cause: Option<String>,
@@ -108,6 +111,7 @@ impl Wake {
             up: None,
             address: None,
             seq: None,
+            asleep: false,
             cause: None,
         }
     }

@@ -142,7 +142,8 @@ fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
 /// The wakes begun last, newest first.
 pub(super) fn wakes(connection: &Connection, most: usize) -> rusqlite::Result<Vec<Wake>> {
     let mut select = connection.prepare_cached(
-        "SELECT wake, line, begun, step, since, resumed, up, address, seq, cause FROM wake ORDER BY wake DESC LIMIT ?1",
+        "SELECT wake, line, begun, step, since, resumed, up, address, seq, asleep, cause
+         FROM wake ORDER BY wake DESC LIMIT ?1",
     )?;
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let rows = select.query_map([most], |row| {
@@ -158,7 +159,8 @@ pub(super) fn wakes(connection: &Connection, most: usize) -> rusqlite::Result<Ve
             up: row.get::<_, Option<i64>>(6)?.map(i64::unsigned_abs),
             address: address.and_then(|address| address.parse().ok()),
             seq: row.get::<_, Option<i64>>(8)?.map(i64::unsigned_abs),
-            cause: row.get(9)?,
+            asleep: row.get(9)?,
+            cause: row.get(10)?,
         })
     })?;
     rows.collect()

@@ -89,7 +89,8 @@ fn migrate(connection: &mut Connection, from: i64) -> rusqlite::Result<()> {
          CREATE INDEX entry_by_wake ON entry (wake) WHERE wake IS NOT NULL;
          CREATE TABLE wake (
              wake INTEGER PRIMARY KEY, line TEXT NOT NULL, begun INTEGER NOT NULL, step TEXT NOT NULL,
-             since INTEGER NOT NULL, resumed INTEGER NOT NULL, up INTEGER, address TEXT, seq INTEGER, cause TEXT
+             since INTEGER NOT NULL, resumed INTEGER NOT NULL, up INTEGER, address TEXT, seq INTEGER,
+             asleep INTEGER NOT NULL, cause TEXT
          ) STRICT;",
     )?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;

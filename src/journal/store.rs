@@ -135,8 +135,8 @@ fn append(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
 
 fn put_wake(connection: &Connection, wake: &Wake) -> rusqlite::Result<()> {
     let mut put = connection.prepare_cached(
-        "INSERT OR REPLACE INTO wake (wake, line, begun, step, since, resumed, up, address, seq, cause)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT OR REPLACE INTO wake (wake, line, begun, step, since, resumed, up, address, seq, asleep, cause)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?;
     put.execute(params![
         wake.wake.0,
@@ -148,6 +148,7 @@ fn put_wake(connection: &Connection, wake: &Wake) -> rusqlite::Result<()> {
         wake.up.map(integer),
         wake.address.map(|address| address.to_string()),
         wake.seq.map(integer),
+        wake.asleep,
         wake.cause,
     ])
     .map(|_rows| ())

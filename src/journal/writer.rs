@@ -16,6 +16,7 @@ use super::store::{Line, Opened, Store};
 pub(super) enum Order {
     Line(Line),
     Flush(oneshot::Sender<bool>),
+    Close(oneshot::Sender<bool>),
 }
 
 /// Writes until every sender of orders is gone.
@@ -26,6 +27,7 @@ pub(super) struct Writer {
     pub(super) health: watch::Sender<Health>,
     pub(super) clock: fn() -> u64,
     pub(super) backlog: VecDeque<Line>,
+    pub(super) closing: bool,
 }
 
 impl Writer {
@@ -39,6 +41,9 @@ impl Writer {
                 self.take(next, &mut waiting);
             }
             let written = self.write();
+            if std::mem::take(&mut self.closing) {
+                self.store = None;
+            }
             for done in waiting {
                 // Whoever does not wait any more has nothing to do with the answer.
                 let _gone = done.send(written);
@@ -50,6 +55,10 @@ impl Writer {
         match order {
             Order::Line(line) => self.backlog.push_back(line),
             Order::Flush(done) => waiting.push(done),
+            Order::Close(done) => {
+                self.closing = true;
+                waiting.push(done);
+            }
         }
     }
 
@@ -142,7 +151,7 @@ mod tests {
             let (path, keep) = (self.0.join("journal.sqlite"), Duration::from_secs(86_400));
             let store = Some(Store::open(&path, keep, NOW).unwrap().store);
             let health = watch::Sender::new(Health::default());
-            Writer { path, keep, store, health, clock: || NOW, backlog: VecDeque::new() }
+            Writer { path, keep, store, health, clock: || NOW, backlog: VecDeque::new(), closing: false }
         }
 
         fn kept(&self) -> usize {

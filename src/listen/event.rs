@@ -39,6 +39,11 @@ pub enum Event {
         /// Milliseconds since the first ring.
         since_ring: u64,
     },
+    /// A wake that was cut off goes on: the program, or the machine, went down in the middle of it.
+    Resuming {
+        /// How far it had come.
+        step: &'static str,
+    },
     /// The provider is being dialled.
     Dialling,
     /// The modems have agreed.
@@ -70,6 +75,13 @@ pub enum Event {
     CutOff,
     /// Nothing has passed for long enough.
     Idle,
+    /// Somebody wants the link, or the call that is to bring it, ended (`ringup hangup`).
+    HangingUp,
+    /// The budget is used up: no call is made, or the link ends.
+    Spent {
+        /// What of it.
+        cause: String,
+    },
     /// The record in a directory says asleep.
     Withdrawn {
         /// The record's sequence number.

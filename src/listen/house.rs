@@ -1,23 +1,27 @@
-//! What the lines of one machine share: its account with the directory, its provider, its sleep, and that it has one link
-//! at a time.
+//! What the lines of one machine share: its account with the directory, its provider, its sleep, its budget and journal, and that
+//! it has one link at a time.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::Settings;
+use super::chronicle::Chronicle;
 use super::doorman::Doorman;
 use super::event::{Event, OnLine};
+use crate::control::Front;
 use crate::dns::Registrar;
 use crate::report::Report;
 use crate::sleep::Sleep;
 
 /// A machine that can be woken.
 pub(super) struct House {
-    pub(super) settings: Settings,
     pub(super) shutdown: CancellationToken,
     pub(super) sleep: Sleep,
+    pub(super) chronicle: Chronicle,
+    settings: watch::Sender<Arc<Settings>>,
     registrar: Mutex<Registrar>,
     /// When a call last woke the machine, on whichever line.
     woken: watch::Sender<Option<Instant>>,
@@ -28,12 +32,42 @@ impl House {
     pub(super) fn new(
         settings: Settings,
         registrar: Registrar,
+        front: Front,
         sleep: Sleep,
         report: Report,
         shutdown: CancellationToken,
     ) -> Self {
+        let settings = watch::Sender::new(Arc::new(settings));
         let woken = watch::Sender::new(None);
-        Self { settings, shutdown, sleep, registrar: Mutex::new(registrar), woken, report }
+        Self {
+            shutdown,
+            chronicle: Chronicle::new(front),
+            settings,
+            sleep,
+            registrar: Mutex::new(registrar),
+            woken,
+            report,
+        }
+    }
+
+    /// The owner's settings as they are now.
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.borrow())
+    }
+
+    /// Follows the owner's changes to them.
+    pub(super) fn follow_settings(&self) -> watch::Receiver<Arc<Settings>> {
+        self.settings.subscribe()
+    }
+
+    /// The owner has changed them.
+    pub(super) fn change_settings(&self, settings: Settings) {
+        self.settings.send_replace(Arc::new(settings));
+    }
+
+    /// What is asked and told of this machine.
+    pub(super) fn front(&self) -> &Front {
+        self.chronicle.front()
     }
 
     /// Takes the machine's one link, and with it the right to say where the machine is; `None` while a line has it.
@@ -43,17 +77,24 @@ impl House {
         Some(claimed)
     }
 
-    /// Tells a doorman how things stand.
-    pub(super) fn brief(&self, doorman: &mut Doorman) {
+    /// Tells a line's doorman how things stand.
+    pub(super) fn brief(&self, line: &str, doorman: &mut Doorman) {
         doorman.set_online(self.registrar.try_lock().is_err());
+        doorman.set_allowance(self.chronicle.allowance(line));
         if let Some(at) = *self.woken.borrow() {
             doorman.note_wake(at);
         }
     }
 
-    /// Tells what happened on a line.
+    /// Waits until no line has the link, and takes it.
+    pub(super) async fn claim_when_idle(&self) -> MutexGuard<'_, Registrar> {
+        self.registrar.lock().await
+    }
+
+    /// Tells what happened on a line, to whoever follows along and for good.
     pub(super) fn say(&self, line: &str, event: &Event) {
         self.report.say(&OnLine { line, event });
+        self.chronicle.note(line, event, crate::clock::now());
     }
 
     /// Tells what happened to the machine's sleep.

@@ -6,16 +6,23 @@ use std::time::{Duration, Instant};
 
 use hayes::caller::{CallerId, CallerNumber};
 use hayes::driver::Driver;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::Event;
+use super::chronicle::give_up;
 use super::doorman::{Doorman, Output, Reason};
 use super::house::House;
 use super::session::{Session, Stop};
 use super::wakefulness::{Change, Wakefulness};
+use crate::control::{Ask, Asked, PretendedRing, asks};
+use crate::journal::Wake;
 use crate::line::{Attended, Happening, LineState, Settings};
 
 /// How long a line may take to come back after the machine has slept.
 const RECOVER_WITHIN: Duration = Duration::from_secs(60);
+/// How late a ring may come after its time: exchanges keep a cadence to a tenth.
+const CADENCE_MARGIN: Duration = Duration::from_millis(500);
 
 /// A line that is listened to.
 pub(super) struct Line {
@@ -24,18 +31,37 @@ pub(super) struct Line {
     doorman: Doorman,
     line: Attended,
     wakefulness: Wakefulness,
+    asks: mpsc::Receiver<Asked>,
+    settings: watch::Receiver<Arc<super::Settings>>,
+    /// Cancelled when the owner's settings do not have this line any more.
+    retired: CancellationToken,
+    /// A wake of this line that was cut off, and is to go on.
+    cut_off: Option<Wake>,
 }
 
 impl Line {
     /// A line that is still to be opened.
-    pub(super) fn new(house: &Arc<House>, settings: Settings) -> Self {
-        let doorman = Doorman::new(house.settings.policy.clone());
+    pub(super) fn new(house: &Arc<House>, settings: Settings, retired: CancellationToken) -> Self {
         let name = settings.line.port.display().to_string();
         if let Some(event) = house.sleep.arm(&settings.line.port) {
             house.say_of_sleep(&event);
         }
         let wakefulness = Wakefulness::new(&house.sleep);
-        Self { house: Arc::clone(house), name, doorman, line: Attended::new(settings), wakefulness }
+        Self {
+            doorman: Doorman::new(house.settings().policy.clone()),
+            asks: asks(&house.front().desk, &name),
+            settings: house.follow_settings(),
+            house: Arc::clone(house),
+            name,
+            line: Attended::new(settings),
+            wakefulness,
+            retired,
+            cut_off: None,
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Waits until the modem is ready, or the line is in trouble.
@@ -43,41 +69,74 @@ impl Line {
         self.line.ready().await
     }
 
-    /// Listens until the house shuts.
+    /// Has a wake of this line that was cut off go on as soon as the line is there.
+    pub(super) fn go_on_with(&mut self, wake: Wake) {
+        self.cut_off = Some(wake);
+    }
+
+    /// Listens until the house shuts, or the line is retired.
     pub(super) async fn serve(mut self) {
         let house = Arc::clone(&self.house);
+        let retired = self.retired.clone();
         if let state @ LineState::Down { .. } = &*self.line.state().borrow() {
             tracing::warn!(line = self.name, "{state}; the others are listened to");
+            house.chronicle.line_lost(&self.name, &state.to_string());
         }
-        loop {
-            let first_ring = tokio::select! {
-                first_ring = self.wait_for_wake() => first_ring,
-                () = house.shutdown.cancelled() => return,
+        while !house.shutdown.is_cancelled() && !retired.is_cancelled() {
+            let cut_off = self.cut_off.take();
+            let waiting = async {
+                match cut_off {
+                    Some(_) => self.wait_for_silence().await,
+                    None => self.wait_for_wake().await,
+                }
             };
-            self.wake(&house, first_ring).await;
-            if house.shutdown.is_cancelled() {
-                return;
-            }
+            let first_ring = tokio::select! {
+                first_ring = waiting => first_ring,
+                () = house.shutdown.cancelled() => break,
+                () = retired.cancelled() => break,
+            };
+            Box::pin(self.wake(&house, first_ring, cut_off)).await;
+        }
+        if retired.is_cancelled() {
+            house.front().board.forget(&self.name);
         }
     }
 
-    /// Serves a call that wakes, again if the machine's sleep cuts that off. The machine stays awake meanwhile.
-    async fn wake(&mut self, house: &House, first_ring: Instant) {
+    /// Serves a call that wakes, or goes on with a wake that was cut off; again if the machine's sleep cuts that off. The machine
+    /// stays awake meanwhile.
+    async fn wake(&mut self, house: &House, first_ring: Instant, cut_off: Option<Wake>) {
+        let lost = |wake: &Option<Wake>| {
+            if let Some(wake) = wake {
+                give_up(&house.front().journal, wake);
+            }
+        };
         let Some(mut registrar) = house.claim() else {
+            lost(&cut_off);
             tracing::info!(line = self.name, "a call that wakes nobody: the machine is online, or on its way there");
             return self.say(&Event::Refused { reason: Reason::AlreadyOnline });
         };
+        let mut cut_off = cut_off;
         loop {
             let driver = match self.line.take().await {
                 Ok(driver) => driver,
                 Err(state) => {
+                    lost(&cut_off);
                     tracing::warn!(line = self.name, %state, "a call that should wake, but the line is not to be had");
-                    return self.say(&Event::Failed { cause: state.to_string() });
+                    self.say(&Event::Failed { cause: state.to_string() });
+                    return house.chronicle.wake_over(&self.name);
                 }
             };
             let stop = Stop::new(house);
-            let session = Session::new(house, &self.name, &mut registrar, first_ring, stop.clone()).run(driver);
+            let session = Session::new(house, &self.name, &mut registrar, first_ring, stop.clone(), &mut self.asks);
+            let going_on = cut_off.take();
+            let session = async {
+                match &going_on {
+                    Some(wake) => session.go_on(driver, wake).await,
+                    None => session.run(driver).await,
+                }
+            };
             let (left, cut) = until_over(Box::pin(session), &stop, &mut self.wakefulness).await;
+            house.chronicle.wake_over(&self.name);
             self.line.give_back(left);
             // Whoever was told before that the host is asleep rings if he wants something.
             let is_wanted = cut.slept && (!cut.announced || registrar.is_exposed());
@@ -106,12 +165,39 @@ impl Line {
     async fn look_for_call(&mut self) {
         let calls = self.line.ringing().await.unwrap_or_default();
         let now = crate::clock::now();
-        self.wakefulness.handle_resume(self.house.settings.policy.cadence, !calls.is_empty(), now);
+        self.wakefulness.handle_resume(self.house.settings().policy.cadence, !calls.is_empty(), now);
         if let Some(call) = calls.into_iter().next() {
             tracing::info!(line = self.name, "a call rings that came while the machine slept");
             self.doorman.handle_ring(now);
             if call.number.is_some() {
-                self.doorman.handle_caller(&CallerId { number: call.number, ..CallerId::default() }, now);
+                let caller = CallerId { number: call.number, ..CallerId::default() };
+                self.house.chronicle.note_caller(&self.name, &caller);
+                self.doorman.handle_caller(&caller, now);
+            }
+        }
+    }
+
+    /// Waits until nobody can be ringing any more, as before every call: to dial then would answer. Gives the moment at which
+    /// the waiting began.
+    async fn wait_for_silence(&mut self) -> Instant {
+        let silence = self.house.settings().policy.cadence + CADENCE_MARGIN;
+        let began = crate::clock::now();
+        let mut until = began + silence;
+        loop {
+            tokio::select! {
+                happening = self.line.next() => match happening {
+                    Happening::Ring(_) => until = crate::clock::now() + silence,
+                    Happening::Changed(state) => self.handle_state(state),
+                    Happening::Caller(_) | Happening::CallerGone => {}
+                },
+                () = crate::clock::sleep_until(Some(until)) => {
+                    if self.line.state().borrow().listens() {
+                        return began;
+                    }
+                    // There is no line yet to be silent.
+                    until = crate::clock::now() + silence;
+                }
+                asked = next(&mut self.asks) => asked.decline("a wake that was cut off goes on in a moment"),
             }
         }
     }
@@ -139,40 +225,86 @@ impl Line {
             }
             self.wakefulness.settle(self.doorman.is_in_call(), crate::clock::now());
             let deadlines = [self.doorman.deadline().map(|(at, _why)| at), self.wakefulness.deadline()];
-            let happening = tokio::select! {
-                happening = self.line.next() => Some(happening),
-                change = self.wakefulness.change() => {
-                    if change == Change::Slept {
-                        self.house.brief(&mut self.doorman);
-                        self.look_for_call().await;
-                    }
-                    continue;
+            tokio::select! {
+                happening = self.line.next() => self.handle(happening),
+                change = self.wakefulness.change() => if change == Change::Slept {
+                    self.house.brief(&self.name, &mut self.doorman);
+                    self.look_for_call().await;
+                },
+                () = crate::clock::sleep_until(deadlines.into_iter().flatten().min()) => {
+                    self.house.brief(&self.name, &mut self.doorman);
+                    self.doorman.handle_timeout(crate::clock::now());
                 }
-                () = crate::clock::sleep_until(deadlines.into_iter().flatten().min()) => None,
-            };
-            let now = crate::clock::now();
-            self.house.brief(&mut self.doorman);
-            match happening {
-                None => self.doorman.handle_timeout(now),
-                Some(Happening::Ring(_)) => {
-                    let cadence = self.house.settings.policy.cadence;
-                    if let Some(lost) = self.wakefulness.handle_ring(cadence, now) {
-                        tracing::info!(line = self.name, "the ring that woke the machine was lost; it counts");
-                        // Not when the machine woke up: the time between would pass for the network's cadence.
-                        self.doorman.handle_ring(now.checked_sub(cadence).unwrap_or(lost));
-                    }
-                    self.doorman.handle_ring(now);
+                asked = next(&mut self.asks) => self.handle_ask(asked),
+                Ok(()) = self.settings.changed() => {
+                    let policy = self.settings.borrow_and_update().policy.clone();
+                    self.doorman.set_policy(policy);
                 }
-                Some(Happening::CallerGone) => self.doorman.handle_gone(now),
-                Some(Happening::Caller(caller)) => {
-                    let number = matches!(caller.number, Some(CallerNumber::Known(_)));
-                    self.say(&Event::Caller { number });
-                    self.doorman.handle_caller(&caller, now);
-                }
-                Some(Happening::Changed(LineState::Ready | LineState::StuckCarrier)) => self.say(&Event::Listening),
-                Some(Happening::Changed(LineState::Down { cause, .. })) => self.say(&Event::Failed { cause }),
-                Some(Happening::Changed(LineState::SettingUp | LineState::InCall | LineState::Lent { .. })) => {}
             }
+        }
+    }
+
+    fn handle(&mut self, happening: Happening) {
+        self.house.brief(&self.name, &mut self.doorman);
+        let now = crate::clock::now();
+        match happening {
+            Happening::Ring(_) => {
+                let cadence = self.house.settings().policy.cadence;
+                if let Some(lost) = self.wakefulness.handle_ring(cadence, now) {
+                    tracing::info!(line = self.name, "the ring that woke the machine was lost; it counts");
+                    // Not when the machine woke up: the time between would pass for the network's cadence.
+                    self.doorman.handle_ring(now.checked_sub(cadence).unwrap_or(lost));
+                }
+                self.doorman.handle_ring(now);
+            }
+            Happening::CallerGone => self.doorman.handle_gone(now),
+            Happening::Caller(caller) => self.handle_caller(&caller),
+            Happening::Changed(state) => self.handle_state(state),
+        }
+    }
+
+    fn handle_state(&self, state: LineState) {
+        match state {
+            LineState::Ready | LineState::StuckCarrier => self.say(&Event::Listening),
+            LineState::Down { cause, .. } => {
+                self.house.chronicle.line_lost(&self.name, &cause);
+                self.say(&Event::Failed { cause });
+            }
+            LineState::Lent { process } => self.house.chronicle.line_lent(&self.name, process),
+            LineState::SettingUp | LineState::InCall => {}
+        }
+    }
+
+    fn handle_caller(&mut self, caller: &CallerId) {
+        let number = matches!(caller.number, Some(CallerNumber::Known(_)));
+        self.house.chronicle.note_caller(&self.name, caller);
+        self.say(&Event::Caller { number });
+        self.doorman.handle_caller(caller, crate::clock::now());
+    }
+
+    fn handle_ask(&mut self, asked: Asked) {
+        match &asked.ask {
+            Ask::Alive => asked.answer(Ok("listening".to_owned())),
+            Ask::HangUp => asked.decline("there is nothing to hang up on this line"),
+            Ask::Ring(ring) => {
+                let ring = ring.clone();
+                let said = format!("{} rings, as far as ringup knows", self.name);
+                tracing::info!(line = self.name, rings = ring.rings, "somebody pretends that it rings");
+                self.pretend(ring);
+                asked.answer(Ok(said));
+            }
+        }
+    }
+
+    /// Takes it that the line rang so; the doorman judges it as any other call.
+    fn pretend(&mut self, ring: PretendedRing) {
+        self.house.chronicle.note_pretended(&self.name);
+        self.house.brief(&self.name, &mut self.doorman);
+        if let Some(number) = ring.from {
+            self.handle_caller(&CallerId { number: Some(CallerNumber::Known(number)), ..CallerId::default() });
+        }
+        for _ring in 0..ring.rings {
+            self.doorman.handle_ring(crate::clock::now());
         }
     }
 
@@ -211,5 +343,16 @@ async fn until_over(
                 }
             }
         }
+    }
+}
+
+/// Waits for the next question; for ever when nobody can ask any more.
+///
+/// # Cancel safety
+/// Nothing is lost when the future is dropped.
+pub(super) async fn next(asks: &mut mpsc::Receiver<Asked>) -> Asked {
+    match asks.recv().await {
+        Some(asked) => asked,
+        None => std::future::pending().await,
     }
 }

@@ -4,11 +4,14 @@
 //! One task a modem; what they share, the one link above all, is the `House`'s. Who wakes is the [`doorman`]'s to
 //! decide; one wake, from first ring to hang-up, is a `session`.
 
+mod chronicle;
 pub mod doorman;
 mod event;
 mod house;
 mod line;
+mod reload;
 mod session;
+mod vigil;
 mod wakefulness;
 
 use std::sync::Arc;
@@ -21,13 +24,18 @@ use tokio_util::sync::CancellationToken;
 use self::doorman::Policy;
 use self::house::House;
 use self::line::Line;
+use self::reload::Lines;
+use crate::control::{self, Front, Socket};
 use crate::dns::Registrar;
 use crate::exit::{Failure, Status};
-use crate::link::Isp;
+use crate::journal::Note;
+use crate::link::{self, Isp};
 use crate::report::Report;
 use crate::sleep::Sleep;
+use crate::systemd::Notifier;
 
 pub use self::event::Event;
+pub use self::reload::{Fresh, Reloads};
 
 /// What `ringup listen` works with.
 pub struct Settings {
@@ -41,6 +49,20 @@ pub struct Settings {
     pub idle: Duration,
 }
 
+/// What a listener is embedded in.
+pub struct Surroundings {
+    /// Journal, budget, and how things stand.
+    pub front: Front,
+    /// The machine's sleep.
+    pub sleep: Sleep,
+    /// Where it can be asked; nowhere when that could not be had.
+    pub socket: Option<Socket>,
+    /// The service manager.
+    pub notifier: Notifier,
+    /// How its configuration changes.
+    pub reloads: Reloads,
+}
+
 /// Listens until told to stop.
 ///
 /// # Errors
@@ -48,31 +70,85 @@ pub struct Settings {
 pub async fn run(
     settings: Settings,
     registrar: Registrar,
-    sleep: Sleep,
+    surroundings: Surroundings,
     report: Report,
     shutdown: &CancellationToken,
 ) -> Result<(), Failure> {
-    let settings_of_lines = settings.lines.clone();
-    let house = Arc::new(House::new(settings, registrar, sleep, report, shutdown.clone()));
-    let mut lines: Vec<Line> = settings_of_lines.into_iter().map(|line| Line::new(&house, line)).collect();
-    let ready = tokio::select! {
-        ready = join_all(lines.iter_mut().map(Line::ready)) => ready,
+    let front = surroundings.front.clone();
+    front.journal.note(None, None, Note::Started { version: env!("CARGO_PKG_VERSION").to_owned() });
+    let ended = Box::pin(keep_house(settings, registrar, surroundings, report, shutdown)).await;
+    front.journal.note(
+        None,
+        None,
+        match &ended {
+            Ok(()) => Note::Stopped,
+            Err(failure) => Note::Failed { cause: failure.to_string() },
+        },
+    );
+    tokio::join!(front.journal.close(), front.budget.flush());
+    ended
+}
+
+async fn keep_house(
+    settings: Settings,
+    registrar: Registrar,
+    surroundings: Surroundings,
+    report: Report,
+    shutdown: &CancellationToken,
+) -> Result<(), Failure> {
+    let Surroundings { front, sleep, socket, notifier, mut reloads } = surroundings;
+    let house = Arc::new(House::new(settings, registrar, front.clone(), sleep, report, shutdown.clone()));
+    link::mend(&house.settings().isp.runtime).await;
+    let mut lines = Lines::new(&house);
+    let opened = tokio::select! {
+        opened = open(&house, &mut lines) => opened?,
         () = shutdown.cancelled() => return Ok(()),
     };
+    for line in opened {
+        lines.start(line);
+    }
+    let notifier = Arc::new(notifier);
+    let mut others = JoinSet::new();
+    if let Some(socket) = socket {
+        others.spawn(control::serve(socket, front.clone(), shutdown.clone()));
+    }
+    let watched = Arc::clone(&house);
+    others.spawn(async move {
+        watched.sleep.watch(|event| watched.say_of_sleep(event), &watched.shutdown).await;
+    });
+    others.spawn(vigil::keep(front.clone(), Arc::clone(&notifier), shutdown.clone()));
+    let mut accounts = JoinSet::new();
+    loop {
+        tokio::select! {
+            ended = lines.next_ended() => match ended {
+                Some(ended) => ended.map_err(|error| Failure::caused(Status::Internal, &error))?,
+                None => break,
+            },
+            Some(()) = reloads.asked.recv(), if !shutdown.is_cancelled() => {
+                reload::told(&notifier, || reload::reload(&house, &mut lines, &mut reloads, &mut accounts));
+            }
+        }
+    }
+    accounts.abort_all();
+    while others.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// Opens the lines; the one whose wake was cut off when the program last ended is to go on with it.
+async fn open(house: &Arc<House>, lines: &mut Lines) -> Result<Vec<Line>, Failure> {
+    let mut opened: Vec<Line> = house.settings().lines.iter().map(|line| lines.line(line)).collect();
+    let ready = join_all(opened.iter_mut().map(Line::ready)).await;
     if let Some(Err(state)) = ready.iter().find(|_| ready.iter().all(Result::is_err)) {
         return Err(state.failure());
     }
-    let mut tasks = JoinSet::new();
-    let watched = Arc::clone(&house);
-    tasks.spawn(async move {
-        let house = watched;
-        house.sleep.watch(|event| house.say_of_sleep(event), &house.shutdown).await;
-    });
-    for line in lines {
-        tasks.spawn(line.serve());
+    let mut cut_off = chronicle::take_stock(&house.front().journal, crate::clock::unix_milliseconds());
+    for line in &mut opened {
+        if let Some(wake) = cut_off.take_if(|wake| wake.line == line.name()) {
+            line.go_on_with(wake);
+        }
     }
-    while let Some(ended) = tasks.join_next().await {
-        ended.map_err(|error| Failure::caused(Status::Internal, &error))?;
+    if let Some(wake) = cut_off {
+        chronicle::give_up(&house.front().journal, &wake);
     }
-    Ok(())
+    Ok(opened)
 }

@@ -63,9 +63,9 @@ impl Notifier {
         self.say("STOPPING=1");
     }
 
-    /// What the daemon is about, in one line.
-    pub fn status(&self, line: &str) {
-        self.say(&format!("STATUS={}", line.replace('\n', " ")));
+    /// What the daemon is about, in one line; tells whether it was heard.
+    pub fn status(&self, line: &str) -> bool {
+        self.say(&format!("STATUS={}", line.replace('\n', " ")))
     }
 
     /// The daemon lives.
@@ -73,12 +73,13 @@ impl Notifier {
         self.say("WATCHDOG=1");
     }
 
-    fn say(&self, words: &str) {
-        if let Some(socket) = &self.socket
-            && let Err(error) = socket.send(words.as_bytes())
-        {
+    fn say(&self, words: &str) -> bool {
+        let Some(socket) = &self.socket else { return false };
+        let sent = socket.send(words.as_bytes());
+        if let Err(error) = &sent {
             tracing::debug!(%error, words, "the service manager did not hear");
         }
+        sent.is_ok()
     }
 }
 

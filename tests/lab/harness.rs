@@ -196,7 +196,7 @@ impl Lab {
         traces.extend(self.ppp_interfaces(machine).await.lines().map(str::to_owned));
         traces.extend(Some(self.lock(machine)).filter(|lock| lock.exists()).map(|lock| lock.display().to_string()));
         let files = files_in(&self.world.folder().join(run)).into_iter();
-        traces.extend(files.filter(|file| !file.ends_with(".log")));
+        traces.extend(files.filter(|file| !file.ends_with(".log") && !file.ends_with(ringup::control::SOCKET)));
         traces
     }
 }

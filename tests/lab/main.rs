@@ -19,9 +19,11 @@ mod harness;
 mod remains;
 
 mod faults;
+mod hardened;
 mod hooks;
 mod interrupts;
 mod link;
+mod operation;
 mod refusals;
 mod registration;
 mod road;

@@ -8,11 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use hayes::driver::Driver;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::Event;
 use super::house::House;
+use super::{Event, Settings};
+use crate::control::{Ask, Asked};
 use crate::dns::Registrar;
+use crate::journal::Wake;
 
 /// One wake, from its first ring on.
 pub(super) struct Session<'house> {
@@ -22,6 +25,9 @@ pub(super) struct Session<'house> {
     registrar: &'house mut Registrar,
     first_ring: Instant,
     stop: Stop,
+    asks: &'house mut mpsc::Receiver<Asked>,
+    /// As they were when it began.
+    settings: Arc<Settings>,
 }
 
 /// Ends a wake from outside.
@@ -65,14 +71,27 @@ impl<'house> Session<'house> {
         registrar: &'house mut Registrar,
         first_ring: Instant,
         stop: Stop,
+        asks: &'house mut mpsc::Receiver<Asked>,
     ) -> Self {
-        Self { house, line, registrar, first_ring, stop }
+        Self { settings: house.settings(), house, line, registrar, first_ring, stop, asks }
     }
 
     /// Runs the wake to its end; gives the line back unless it is gone.
-    pub(super) async fn run(mut self, line: Driver) -> Option<Driver> {
+    pub(super) async fn run(self, line: Driver) -> Option<Driver> {
         self.say(&Event::Waking { since_ring: self.since_ring() });
         tracing::info!(line = self.line, "waking");
+        self.serve_wake(line).await
+    }
+
+    /// Goes on with a wake that was cut off, from its first step: what stood then has fallen.
+    pub(super) async fn go_on(self, line: Driver, wake: &Wake) -> Option<Driver> {
+        self.house.chronicle.resume(self.line, wake);
+        self.say(&Event::Resuming { step: wake.step.as_str() });
+        tracing::warn!(line = self.line, wake = %wake.wake, step = wake.step.as_str(), "going on with a wake that was cut off");
+        self.serve_wake(line).await
+    }
+
+    async fn serve_wake(mut self, line: Driver) -> Option<Driver> {
         let (mut link, up) = match self.dial(line).await {
             Ok(linked) => linked,
             Err(line) => return line,
@@ -97,6 +116,20 @@ impl<'house> Session<'house> {
     fn say(&self, event: &Event) {
         self.house.say(self.line, event);
     }
+}
+
+/// Answers a question that a busy line is asked; tells whether the wake is to end.
+fn is_to_end(asked: Asked) -> bool {
+    let to_end = match asked.ask {
+        Ask::HangUp => true,
+        Ask::Alive | Ask::Ring(_) => false,
+    };
+    if to_end {
+        asked.answer(Ok("the link is being taken down".to_owned()));
+    } else {
+        asked.decline("the machine is online, or on its way there: nothing has to wake it");
+    }
+    to_end
 }
 
 async fn hang_up(line: Option<Driver>) -> Option<Driver> {

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Event, Session};
+use super::super::line::next;
+use super::{Event, Session, is_to_end};
 use crate::dns::Progress;
 use crate::exit::Failure;
 use crate::link::{IdleClock, Link, LinkEnd, LinkEvent};
@@ -28,7 +29,8 @@ impl Session<'_> {
     /// Registers and renews until the link is idle, ends by itself, or the house shuts.
     async fn serve(&mut self, link: &mut Link) -> Option<LinkEnd> {
         let (house, stop) = (self.house, self.stop.clone());
-        let mut clock = IdleClock::new(house.settings.idle, crate::clock::now());
+        let idle = self.settings.idle;
+        let mut clock = IdleClock::new(idle, crate::clock::now());
         self.announce(link.addresses());
         loop {
             tokio::select! {
@@ -38,13 +40,25 @@ impl Session<'_> {
                 },
                 progress = self.registrar.next() => self.tell(progress),
                 () = tokio::time::sleep(COUNT_EVERY) => {
-                    clock.handle_packets(link.packets(), self.own_packets(), crate::clock::now());
-                    if clock.expired(crate::clock::now()) {
+                    let now = crate::clock::now();
+                    clock.handle_packets(link.packets(), self.own_packets(), now);
+                    let left = clock.deadline().0.saturating_duration_since(now);
+                    house.chronicle.note_traffic(self.line, idle.saturating_sub(left), now);
+                    if clock.expired(now) {
                         self.say(&Event::Idle);
                         tracing::info!("idle");
                         return None;
                     }
                 }
+                cap = house.front().budget.run_out() => {
+                    tracing::warn!(line = self.line, "the link ends: {cap}");
+                    self.say(&Event::Spent { cause: cap.to_string() });
+                    return None;
+                }
+                asked = next(self.asks) => if is_to_end(asked) {
+                    self.say(&Event::HangingUp);
+                    return None;
+                },
                 () = stop.ended() => return None,
             }
         }
