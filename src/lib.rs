@@ -13,6 +13,7 @@ pub mod control;
 pub mod demo;
 pub mod directory;
 pub mod dns;
+pub mod durable;
 pub mod exchange;
 pub mod exit;
 mod failures;

@@ -3,9 +3,6 @@
 //! Refuses to overwrite an identity that exists, to read one that others can read, and to print a private half.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -13,6 +10,7 @@ use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 
+use crate::durable;
 use crate::secret::{Secret, SecretError};
 
 /// A host's private key, which can sign and cannot be printed.
@@ -39,7 +37,7 @@ impl Identity {
     pub fn create(path: &Path) -> Result<Self, IdentityError> {
         let identity = Self::generate()?;
         let line = format!("{FILE_PREFIX}{}\n", BASE64URL_NOPAD.encode(&identity.seed));
-        write_new(path, line.as_bytes()).map_err(|source| {
+        durable::create(path, line.as_bytes()).map_err(|source| {
             let path = path.to_owned();
             if source.kind() == std::io::ErrorKind::AlreadyExists {
                 IdentityError::Exists { path }
@@ -240,23 +238,6 @@ fn bind(context: &str, message: &[u8]) -> Vec<u8> {
     [context.as_bytes(), &[0], message].concat()
 }
 
-/// Writes a file that did not exist: a link fails where a rename would overwrite.
-fn write_new(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(format!(".{}.new", std::process::id()));
-    let partial = PathBuf::from(partial);
-    let written = (|| {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        std::fs::hard_link(&partial, path)
-    })();
-    let removed = std::fs::remove_file(&partial);
-    written?;
-    removed?;
-    File::open(super::seq::folder_of(path))?.sync_all()
-}
-
 const FILE_PREFIX: &str = "ringup-identity-1:";
 const KEY_PREFIX: &str = "ed25519:";
 
@@ -265,7 +246,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::record::seq::tests::Scratch;
+    use crate::durable::tests::Scratch;
 
     #[test]
     fn an_identity_survives_its_file_and_is_private() {

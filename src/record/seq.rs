@@ -3,9 +3,9 @@
 //! A number is on the disk before anybody hears of it, so one lost to a crash is skipped and none is used twice.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
+
+use crate::durable;
 
 /// A record's place in the history of its host: a later record has a greater one. At least 1 and at most 2^63 - 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,7 +76,7 @@ impl SeqStore {
             None => Seq::FIRST,
             Some(last) => last.next().ok_or(SeqError::UsedUp)?,
         };
-        replace(&self.path, format!("{next}\n").as_bytes())
+        durable::replace(&self.path, format!("{next}\n").as_bytes())
             .map_err(|source| SeqError::Unwritable { path: self.path.clone(), source })?;
         self.last = Some(next);
         Ok(next)
@@ -113,56 +113,14 @@ pub enum SeqError {
     UsedUp,
 }
 
-pub(super) fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        Some(_) | None => Path::new("."),
-    }
-}
-
 fn read_line(text: &str) -> Option<Seq> {
     text.trim_end().parse().ok().and_then(Seq::new)
 }
 
-fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".new");
-    let partial = PathBuf::from(partial);
-    let mut file = File::create(&partial)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    std::fs::rename(&partial, path)?;
-    File::open(folder_of(path))?.sync_all()
-}
-
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
-
-    /// A folder of a test's own, gone with the test.
-    pub(in crate::record) struct Scratch(PathBuf);
-
-    impl Scratch {
-        pub(in crate::record) fn new(name: &str) -> Self {
-            let folder = std::env::temp_dir().join(format!("ringup-record-{}-{name}", std::process::id()));
-            std::fs::create_dir_all(&folder).unwrap();
-            Self(folder)
-        }
-
-        pub(in crate::record) fn root(&self) -> &Path {
-            &self.0
-        }
-
-        pub(in crate::record) fn path(&self, name: &str) -> PathBuf {
-            self.0.join(name)
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            std::fs::remove_dir_all(&self.0).unwrap();
-        }
-    }
+    use crate::durable::tests::Scratch;
 
     fn seq(number: u64) -> Seq {
         Seq::new(number).unwrap()
