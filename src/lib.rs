@@ -17,6 +17,7 @@ pub mod durable;
 pub mod exchange;
 pub mod exit;
 mod failures;
+pub mod handshake;
 pub mod journal;
 pub mod line;
 pub mod link;

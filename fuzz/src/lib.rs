@@ -7,6 +7,7 @@ pub mod command;
 pub mod emulator;
 pub mod explain;
 pub mod framing;
+pub mod handshake;
 pub mod modem;
 pub mod reply;
 pub mod trunk;
