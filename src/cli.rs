@@ -128,6 +128,12 @@ pub enum Command {
         /// The private key's file.
         file: PathBuf,
     },
+    /// Print the next one-time codes by which a person may wake this machine, making their secret if there is none.
+    Code {
+        /// How many.
+        #[arg(default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        count: u16,
+    },
     /// Show the whole road on one machine, on real PPP links and an emulated telephone network.
     Demo,
     /// Called by pppd's ip-up hook.

@@ -51,6 +51,10 @@ pub enum Status {
     WrongIdentity,
     /// 95: the host is asleep, and has no number to ring.
     Asleep,
+    /// 96: the host answered the call, and refused to wake, or to let us wake it.
+    WakeRefused,
+    /// 97: whoever answered the call did not speak as a host does, or broke off.
+    NoHandshake,
     /// 127: the command to run is not there.
     NoCommand,
     /// 130: interrupted.
@@ -84,6 +88,8 @@ impl Status {
             Self::NotRegistered => 93,
             Self::WrongIdentity => 94,
             Self::Asleep => 95,
+            Self::WakeRefused => 96,
+            Self::NoHandshake => 97,
             Self::NoCommand => 127,
             Self::Interrupted => 130,
         }

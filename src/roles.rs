@@ -1,5 +1,6 @@
 //! Each subcommand, from its configuration to its room.
 
+mod code;
 mod modem;
 
 use std::io::Write;
@@ -12,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Cli, Command, Hook};
 use crate::config::{Config, operation};
+use crate::connect::call::Called;
 use crate::connect::{self, Progress, command};
 use crate::control::{self, PretendedRing, Socket};
 use crate::dns::Resolver;
@@ -92,6 +94,7 @@ pub async fn run(cli: &Cli) -> Result<u8, Failure> {
             print(&format!("{}: good for {}", config.path().display(), roles.join(", ")))?;
         }
         Command::Identity { file } => print(&identity(file)?)?,
+        Command::Code { count } => code::run(&config()?.codes()?, *count)?,
         Command::Demo => return demo::run(&stop).await,
         Command::IpUp(hook) => post(hook, |hook| {
             HookEvent::Up(Up {
@@ -172,8 +175,10 @@ async fn wake(config: &Config, site: &str, stop: &CancellationToken) -> Result<(
     }
     let call =
         config.call(site)?.ok_or_else(|| Failure::new(Status::Asleep, format!("{site} has no number to ring")))?;
-    connect::ring(&call, stop).await?;
-    print(&format!("rang {site}"))
+    match connect::ring(&call, stop).await? {
+        Called::Ended(_) => print(&format!("rang {site}")),
+        Called::Told(verdict) => print(&format!("{site} answered: {verdict}")),
+    }
 }
 
 async fn query(config: &Config, host: &str, json: bool) -> Result<(), Failure> {

@@ -393,3 +393,42 @@ async fn the_help_names_every_subcommand_that_people_call() {
         assert!(command.get_about().is_some(), "{} says nothing of itself", command.get_name());
     }
 }
+
+#[tokio::test]
+async fn codes_are_printed_in_order_from_a_secret_that_is_made_once() {
+    let folder = Scratch::new();
+    let whole = home(&folder, Path::new("/dev/ttyS0"));
+    folder.write("home.toml", &whole);
+    let told = fails(&folder, &["code", "-c", "home.toml"], Status::Configuration).await;
+    assert!(told.contains("home.toml:15: listen.codes: names no file"), "{told}");
+
+    folder.write("home.toml", &whole.replace("[listen]\n", "[listen]\ncodes = \"home.codes\"\n"));
+    let told = fails(&folder, &["check", "-c", "home.toml"], Status::Secret).await;
+    assert!(told.contains("listen.codes") && told.contains("make one with `ringup code`"), "{told}");
+    let first = run(folder.root(), &["code", "-c", "home.toml", "3"]).await;
+    assert_eq!(first.code, Some(0), "{}", first.stderr);
+    let mode = std::fs::metadata(folder.path("home.codes")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let lines: Vec<&str> = first.stdout.lines().collect();
+    assert_eq!(lines.len(), 3);
+    for (line, number) in lines.iter().zip(1..) {
+        let (counter, code) = line.trim().split_once("  ").unwrap();
+        assert_eq!(counter.parse(), Ok(number));
+        let code: String = code.split(' ').collect();
+        assert!(code.len() == 8 && code.bytes().all(|digit| digit.is_ascii_digit()), "{line}");
+    }
+    assert_eq!(run(folder.root(), &["code", "-c", "home.toml", "3"]).await.stdout, first.stdout);
+    std::fs::write(folder.path("state/codes"), "3\n").unwrap();
+    let later = run(folder.root(), &["code", "-c", "home.toml", "1"]).await;
+    assert_eq!(later.stdout.lines().next(), first.stdout.lines().nth(2), "the first two are used");
+
+    // Which are used must never be forgotten: each of them would be good again.
+    std::fs::remove_file(folder.path("state/codes")).unwrap();
+    for command in ["code", "listen"] {
+        let answers = "\n[[listen.caller]]\nnumber = \"any\"\ndo = \"answer\"\n";
+        let whole = whole.replace("callers = [\"any\"]", "codes = \"home.codes\"") + answers;
+        folder.write("home.toml", &whole);
+        let told = fails(&folder, &[command, "-c", "home.toml"], Status::Secret).await;
+        assert!(told.contains("which says which codes are used"), "{command}: {told}");
+    }
+}

@@ -66,6 +66,7 @@ fn known_keys(section: &str) -> BTreeSet<String> {
         "directory.key",
         "host.directory",
         "listen.caller",
+        "listen.key",
         "listen.line",
         "provide.line",
         "exchange.line",
@@ -171,7 +172,7 @@ fn each_example_passes_the_programs_own_check() {
     };
     ["home.tsig", "friend.tsig", "cabin.tsig", "home.isp-secret", "client.isp-secret"].into_iter().for_each(secret);
     let mut keys = Vec::new();
-    for host in ["home", "cabin"] {
+    for host in ["home", "cabin", "client"] {
         let made = ringup().arg("identity").arg(folder.join(format!("{host}.identity"))).output().unwrap();
         let key = String::from_utf8(made.stdout).unwrap().trim().to_owned();
         keys.push((format!("PUBLIC-KEY-OF-{}", host.to_uppercase()), key));
@@ -182,9 +183,12 @@ fn each_example_passes_the_programs_own_check() {
         for (placeholder, key) in &keys {
             text = text.replace(placeholder, key);
         }
-        let path = folder.join(&file);
-        std::fs::write(&path, text).unwrap();
-        let checked = ringup().arg("check").arg("--config").arg(&path).output().unwrap();
+        std::fs::write(folder.join(&file), text).unwrap();
+    }
+    let codes = ringup().arg("code").arg("--config").arg(folder.join("callers.toml")).output().unwrap();
+    assert!(codes.status.success(), "{}", String::from_utf8_lossy(&codes.stderr));
+    for file in examples().keys() {
+        let checked = ringup().arg("check").arg("--config").arg(folder.join(file)).output().unwrap();
         assert!(checked.status.success(), "{file}: {}", String::from_utf8_lossy(&checked.stderr));
     }
     std::fs::remove_dir_all(&folder).unwrap();

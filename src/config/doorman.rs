@@ -36,6 +36,8 @@ pub struct Caller {
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
+    /// It is answered, and whoever proves to be allowed may wake.
+    Answer,
     /// Nothing.
     Ignore,
     /// It wakes.
@@ -165,8 +167,9 @@ impl Config {
             (Action::Wake, 1) => (doorman::Action::Wake, Calls::One),
             (Action::Wake, 2) => (doorman::Action::Wake, Calls::Two { within: caller.within.duration() }),
             (Action::Wake, _) => return Err(self.wrong(&key("calls"), "expected 1 or 2")),
+            (Action::Answer, 1) => (doorman::Action::Answer, Calls::One),
             (Action::Ignore, 1) => (doorman::Action::Ignore, Calls::One),
-            (Action::Ignore, _) => {
+            (Action::Answer | Action::Ignore, _) => {
                 return Err(self.wrong(&key("calls"), "only a rule that wakes counts calls; leave it out"));
             }
         };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::answer::{Key, WakeBy};
 use super::doorman::{Caller, Callers, Code, Limits};
 use super::exchange::Exchange;
 use super::host::Host;
@@ -81,6 +82,14 @@ pub struct Listen {
     /// How many calls may wake or be answered.
     #[serde(default)]
     pub limits: Limits,
+    /// The clients that may wake this machine in an answered call.
+    #[serde(default, rename = "key")]
+    pub keys: Vec<Key>,
+    /// The file that holds the secret of the codes by which a person may.
+    pub codes: Option<PathBuf>,
+    /// How long the line is left alone after an answered call.
+    #[serde(default = "default_pause_after_answer")]
+    pub pause_after_answer: Span,
     /// How many rings it takes.
     #[serde(default = "default_rings")]
     pub rings: u32,
@@ -122,6 +131,14 @@ pub struct Site {
     pub identity: String,
     /// The number that wakes it; a host on broadband has none.
     pub number: Option<Telephone>,
+    /// How a call wakes it.
+    #[serde(default)]
+    pub wake: WakeBy,
+    /// The file that holds this client's identity, for a host that answers.
+    pub key: Option<PathBuf>,
+    /// How long it may take until a host that answers has answered.
+    #[serde(default = "default_answer_within")]
+    pub answer_within: Span,
     /// How long the call lasts, dialling included; then we hang up.
     #[serde(default = "default_ring_for")]
     pub ring_for: Span,
@@ -215,6 +232,10 @@ fn default_rings() -> u32 {
     2
 }
 
+fn default_pause_after_answer() -> Span {
+    Span::seconds(30) // as long as exchanges keep a line for a caller who has not hung up
+}
+
 fn default_cooldown() -> Span {
     Span::seconds(30)
 }
@@ -233,6 +254,10 @@ fn default_settle() -> Span {
 
 fn default_ring_for() -> Span {
     Span::seconds(15)
+}
+
+fn default_answer_within() -> Span {
+    Span::seconds(60) // two rings, and half a minute in which the modems agree
 }
 
 fn default_wait() -> Span {
@@ -270,6 +295,8 @@ impl File {
         if let Some(host) = &mut self.host {
             host.resolve(join);
         }
+        self.listen.iter_mut().filter_map(|listen| listen.codes.as_mut()).for_each(join);
+        self.sites.values_mut().filter_map(|site| site.key.as_mut()).for_each(join);
         if let Some(directory) = &mut self.directory {
             join(&mut directory.database);
             directory.keys.iter_mut().for_each(|key| join(&mut key.secret));

@@ -1,5 +1,6 @@
 //! One strict TOML file a machine: what is not understood is refused, with file, line, key and what was expected.
 
+pub mod answer;
 pub mod doorman;
 pub mod exchange;
 pub mod file;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::{Failure, Status};
 
+pub use self::answer::CodeFiles;
 pub use self::host::Account;
 pub use self::roles::HomeSettings;
 

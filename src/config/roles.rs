@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use hayes::modem::Purpose;
 
+use super::answer::WakeBy;
 use super::host::Account;
 use super::modem::Modem;
 use super::{Config, ConfigError};
@@ -39,7 +40,9 @@ impl Config {
             lines => self.lines("listen.line", lines)?,
         };
         let policy = self.policy(section)?;
-        let listen = listen::Settings { lines, policy, isp: self.isp()?, idle: section.idle.duration() };
+        let answering = self.answering(section, &policy)?;
+        let (isp, idle) = (self.isp()?, section.idle.duration());
+        let listen = listen::Settings { lines, policy, answering, isp, idle };
         self.caps()?;
         Ok(HomeSettings { listen, account: self.account()?, sleep: self.sleep()? })
     }
@@ -65,6 +68,7 @@ impl Config {
             host: self.parsed(&key("host"), &site.host, "a host's full name")?,
             identity: self.parsed::<PublicKey>(&key("identity"), &site.identity, "what `ringup identity` prints")?,
             has_number: site.number.is_some(),
+            answers: site.wake == WakeBy::Answer,
             calls: site.calls,
             wait: site.wait.duration(),
             has_isp: self.file().isp.is_some(),
@@ -90,11 +94,12 @@ impl Config {
     ///
     /// # Errors
     /// When a section is missing or wrong.
-    pub fn call(&self, name: &str) -> Result<Option<connect::Call>, ConfigError> {
+    pub fn call(&self, name: &str) -> Result<Option<connect::call::Call>, ConfigError> {
         let Some(site) = self.file().sites.get(name) else { return Ok(None) };
         let Some(number) = site.number.as_ref().map(|number| number.number().clone()) else { return Ok(None) };
         let (line, modem) = self.modem(Purpose::DialOnly)?;
-        Ok(Some(connect::Call { line, modem, number, ring_for: site.ring_for.duration() }))
+        let (ring_for, wake) = (site.ring_for.duration(), self.wake(name, site)?);
+        Ok(Some(connect::call::Call { line, modem, number, ring_for, wake }))
     }
 
     /// What the keeper of our own link works with.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use hayes::modem::Outcome;
 
+use super::call::Called;
 use crate::exit::{Failure, Status};
 use crate::link::call_failure;
 use crate::record::{HostName, PublicKey, Seq, SignedRecord, State as HostState};
@@ -25,6 +26,8 @@ pub struct Plan {
     pub identity: PublicKey,
     /// Whether it has a number to ring.
     pub has_number: bool,
+    /// Whether it is to answer the call, and not only to hear it.
+    pub answers: bool,
     /// How many wake-up calls at the most.
     pub calls: u32,
     /// How long to wait after a ring for its new record, the time that our own link takes included.
@@ -181,29 +184,32 @@ impl Attempt {
     }
 
     /// The wake-up call is over.
-    pub fn handle_call(&mut self, result: Result<Outcome, Failure>, now: Instant) {
+    pub fn handle_call(&mut self, result: Result<Called, Failure>, now: Instant) {
         if self.state != State::Ringing {
             return;
         }
         match result {
-            Ok(Outcome::RangOut | Outcome::NoAnswer | Outcome::Connected(_) | Outcome::Voice) => {
-                self.go(State::Finding(Then::Await(now + self.plan.wait)), Output::FindWay);
-            }
-            // A busy host may well be online: its line is what it is online with. A call that came in just then may be
-            // the host's own.
-            Ok(Outcome::Busy | Outcome::Glare) if self.calls < self.plan.calls => {
-                self.state = State::Pausing(now + BUSY_PAUSE);
+            // A host that does not answer may be one that only now is switched on.
+            Ok(Called::Ended(Outcome::RangOut | Outcome::NoAnswer)) if self.plan.answers => {
+                self.call_again_or(|host| not_answered(host.as_str()), now);
             }
             Ok(
-                outcome @ (Outcome::Busy
-                | Outcome::Glare
-                | Outcome::NoCarrier
+                Called::Ended(Outcome::RangOut | Outcome::NoAnswer | Outcome::Connected(_) | Outcome::Voice)
+                | Called::Told(_),
+            ) => self.go(State::Finding(Then::Await(now + self.plan.wait)), Output::FindWay),
+            // A busy host may well be online: its line is what it is online with. A call that came in just then may be
+            // the host's own.
+            Ok(Called::Ended(outcome @ (Outcome::Busy | Outcome::Glare))) => {
+                self.call_again_or(|host| call_failure(&outcome, host.as_str()), now);
+            }
+            Ok(Called::Ended(
+                outcome @ (Outcome::NoCarrier
                 | Outcome::NoDialTone
                 | Outcome::Refused
                 | Outcome::Delayed
                 | Outcome::Blacklisted
                 | Outcome::Silent),
-            ) => self.fail(call_failure(&outcome, self.plan.host.as_str())),
+            )) => self.fail(call_failure(&outcome, self.plan.host.as_str())),
             Err(failure) => self.fail(failure),
         }
     }
@@ -260,6 +266,16 @@ impl Attempt {
         }
     }
 
+    /// Looks the host up after a pause, and calls again if it is still asleep; unless there were calls enough.
+    fn call_again_or(&mut self, otherwise: impl FnOnce(&HostName) -> Failure, now: Instant) {
+        if self.calls < self.plan.calls {
+            self.state = State::Pausing(now + BUSY_PAUSE);
+        } else {
+            let failure = otherwise(&self.plan.host);
+            self.fail(failure);
+        }
+    }
+
     fn check(&self, signed: &SignedRecord) -> Result<(), Failure> {
         if *signed.record().host() != self.plan.host {
             let other = signed.record().host();
@@ -284,6 +300,12 @@ impl Attempt {
         self.state = state;
         self.outputs.push_back(output);
     }
+}
+
+/// The failure of a host that was to answer, and did not.
+pub(super) fn not_answered(host: &str) -> Failure {
+    Failure::new(Status::NoAnswer, format!("{host} did not answer"))
+        .hint("does a rule there say do = \"answer\" for this number? is `answer-within` long enough?")
 }
 
 /// The least time to wait for a record, once there is a way to ask for it.
@@ -311,6 +333,7 @@ mod tests {
                 host: host(),
                 identity: self.identity.public_key(),
                 has_number: true,
+                answers: false,
                 calls: 2,
                 wait: Duration::from_secs(60),
                 has_isp: true,
@@ -374,7 +397,7 @@ mod tests {
         steps.push(next(&mut attempt));
         attempt.handle_line_free(Ok(()));
         steps.push(next(&mut attempt));
-        attempt.handle_call(Ok(Outcome::RangOut), world.start);
+        attempt.handle_call(Ok(Called::Ended(Outcome::RangOut)), world.start);
         steps.push(next(&mut attempt));
         attempt.handle_way(false, world.start);
         steps.push(next(&mut attempt));
@@ -403,7 +426,7 @@ mod tests {
         rung(&world, &mut attempt);
         let mut now = world.start;
         for last in [false, true] {
-            attempt.handle_call(Ok(Outcome::RangOut), now);
+            attempt.handle_call(Ok(Called::Ended(Outcome::RangOut)), now);
             next(&mut attempt);
             attempt.handle_way(true, now);
             assert_eq!(next(&mut attempt), Output::Await(None));
@@ -425,7 +448,7 @@ mod tests {
         let world = World::new();
         let mut attempt = world.attempt(|_| {});
         rung(&world, &mut attempt);
-        attempt.handle_call(Ok(Outcome::Busy), world.start);
+        attempt.handle_call(Ok(Called::Ended(Outcome::Busy)), world.start);
         assert_eq!(attempt.poll_output(), None, "never at once");
         attempt.handle_timeout(world.start + BUSY_PAUSE);
         assert_eq!(next(&mut attempt), Output::FindWay);
@@ -440,7 +463,7 @@ mod tests {
         let world = World::new();
         let mut attempt = world.attempt(|plan| plan.calls = 1);
         rung(&world, &mut attempt);
-        attempt.handle_call(Ok(Outcome::Busy), world.start);
+        attempt.handle_call(Ok(Called::Ended(Outcome::Busy)), world.start);
         assert_eq!(status(next(&mut attempt)), Status::Busy);
     }
 
@@ -460,7 +483,7 @@ mod tests {
         let world = World::new();
         let mut attempt = world.attempt(|_| {});
         rung(&world, &mut attempt);
-        attempt.handle_call(Ok(Outcome::NoDialTone), world.start);
+        attempt.handle_call(Ok(Called::Ended(Outcome::NoDialTone)), world.start);
         assert_eq!(status(next(&mut attempt)), Status::NoDialTone);
     }
 

@@ -3,6 +3,7 @@
 //! The [`attempt`] decides; this shell asks, dials and waits for it. Owns no policy.
 
 pub mod attempt;
+pub mod call;
 pub mod command;
 pub mod own_link;
 mod progress;
@@ -10,37 +11,22 @@ mod progress;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hayes::driver::{Driver, DriverError};
-use hayes::line::LineSettings;
 use hayes::modem::Outcome;
-use hayes::number::Number;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::attempt::{Attempt, Output, Plan};
+use self::attempt::{Attempt, Output, Plan, not_answered};
+use self::call::{Call, Called};
 use self::own_link::OwnLink;
 use crate::dns::{Answer, Resolver, Waited};
 use crate::exit::{Failure, Status};
-use crate::link::{call_failure, line_failure};
+use crate::link::call_failure;
 use crate::record::{HostName, Seq, SignedRecord};
 
 pub use self::progress::{Event, Progress};
 
 /// How long the directory may take to answer one question, retransmissions included.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
-
-/// A modem, and whom to ring with it.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// The modem's line.
-    pub line: LineSettings,
-    /// How to treat the modem.
-    pub modem: hayes::modem::Settings,
-    /// The host's number.
-    pub number: Number,
-    /// How long to let it ring.
-    pub ring_for: Duration,
-}
 
 /// What `ringup connect` works with.
 #[derive(Debug)]
@@ -91,14 +77,21 @@ pub async fn reach(settings: &Settings, progress: &Progress, shutdown: &Cancella
     }
 }
 
-/// Rings a number once, without asking any directory.
+/// Wakes a host by telephone once, without asking any directory.
 ///
 /// # Errors
-/// When the line cannot be had or the call does not come about.
-pub async fn ring(call: &Call, shutdown: &CancellationToken) -> Result<Outcome, Failure> {
-    tokio::select! {
-        outcome = ring_once(call) => match outcome? {
-            outcome @ (Outcome::RangOut | Outcome::NoAnswer | Outcome::Connected(_) | Outcome::Voice) => Ok(outcome),
+/// When the line cannot be had, the call does not come about, or the host refuses.
+pub async fn ring(call: &Call, shutdown: &CancellationToken) -> Result<Called, Failure> {
+    let called = tokio::select! {
+        called = call.make() => called?,
+        // The line closes with the future that is dropped, and the modem hangs up.
+        () = shutdown.cancelled() => return Err(Failure::new(Status::Interrupted, "interrupted")),
+    };
+    match called {
+        Called::Ended(Outcome::RangOut | Outcome::NoAnswer) if call.wake.is_answered() => Err(not_answered("the host")),
+        Called::Ended(Outcome::RangOut | Outcome::NoAnswer | Outcome::Connected(_) | Outcome::Voice)
+        | Called::Told(_) => Ok(called),
+        Called::Ended(
             outcome @ (Outcome::Busy
             | Outcome::NoDialTone
             | Outcome::NoCarrier
@@ -106,10 +99,8 @@ pub async fn ring(call: &Call, shutdown: &CancellationToken) -> Result<Outcome, 
             | Outcome::Delayed
             | Outcome::Blacklisted
             | Outcome::Glare
-            | Outcome::Silent) => Err(call_failure(&outcome, "the host")),
-        },
-        // The line closes with the future that is dropped, and the modem hangs up.
-        () = shutdown.cancelled() => Err(Failure::new(Status::Interrupted, "interrupted")),
+            | Outcome::Silent),
+        ) => Err(call_failure(&outcome, "the host")),
     }
 }
 
@@ -213,14 +204,17 @@ impl Road<'_> {
         Ok(record)
     }
 
-    async fn ring(&mut self) -> Result<Outcome, Failure> {
+    async fn ring(&mut self) -> Result<Called, Failure> {
         let Some(call) = &self.settings.call else {
             return Err(Failure::new(Status::Internal, "there is no number to ring"));
         };
         self.progress.say(&Event::Ringing { host: self.settings.plan.host.to_string() });
-        let outcome = ring_once(call).await?;
-        self.progress.say(&Event::CallOver { outcome: format!("{outcome:?}") });
-        Ok(outcome)
+        let called = call.make().await?;
+        self.progress.say(&match &called {
+            Called::Ended(outcome) => Event::CallOver { outcome: format!("{outcome:?}") },
+            Called::Told(verdict) => Event::Told { words: verdict.to_string() },
+        });
+        Ok(called)
     }
 
     async fn newer_than(&mut self, after: Option<Seq>, until: Instant) -> Result<Option<SignedRecord>, Failure> {
@@ -244,22 +238,6 @@ pub fn known(answer: Answer, host: &HostName) -> Result<Option<SignedRecord>, Fa
         return Err(failure.hint("check the name; on the directory, a host must be bound to a key"));
     }
     Ok(answer.record)
-}
-
-/// Opens the modem, rings, hangs up, closes it again.
-async fn ring_once(call: &Call) -> Result<Outcome, Failure> {
-    let dialled = async {
-        let mut driver = Driver::open(&call.line, call.modem.clone())?;
-        driver.lock()?;
-        driver.initialise().await?;
-        let outcome = driver.dial(&call.number, call.ring_for).await?;
-        if let Outcome::Connected(_) = outcome {
-            // Somebody picked up: it rang, which is all that was wanted.
-            driver.hang_up().await?;
-        }
-        Ok::<Outcome, DriverError>(outcome)
-    };
-    dialled.await.map_err(|error| line_failure(&error))
 }
 
 fn has_route(server: &SocketAddr) -> bool {

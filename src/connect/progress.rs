@@ -51,6 +51,11 @@ pub enum Event {
         /// How it ended.
         outcome: String,
     },
+    /// The host answered the wake-up call, and said what it does.
+    Told {
+        /// What.
+        words: String,
+    },
     /// The directory is watched for a newer record.
     Waiting {
         /// The host's name.
@@ -82,6 +87,7 @@ impl Event {
             Self::Ringing { host } => format!("ringing {host}"),
             Self::CallOver { outcome } if outcome == "RangOut" => "it rang; hung up before anybody answered".to_owned(),
             Self::CallOver { outcome } => format!("the call is over: {outcome}"),
+            Self::Told { words } => format!("it answered: {words}"),
             Self::Waiting { host, after: Some(seq) } => format!("waiting for a record of {host} newer than {seq}"),
             Self::Waiting { host, after: None } => format!("waiting for {host} to register"),
             Self::Online { host, seq, addresses } => {

@@ -30,7 +30,7 @@ pub enum FromCaller {
 }
 
 /// A line of the host's.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FromHost {
     /// Say the last line again: what came failed its checksum.
     Again,

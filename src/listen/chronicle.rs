@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use hayes::caller::{CallerId, CallerNumber};
 
 use super::Event;
-use super::doorman::{self, Spent};
 use crate::budget::{Allowance, Cap, Reservation};
 use crate::control::{Front, LinkStanding, Phase, RecordStanding};
 use crate::journal::{Caller, Journal, Note, Resume, Step, Wake, WakeNumber, decide};
@@ -121,18 +120,17 @@ impl Chronicle {
     }
 
     /// Whether the budget leaves room for a wake by a call on this line; one that was accepted already has its room.
-    pub(super) fn allowance(&self, line: &str) -> doorman::Allowance {
+    pub(super) fn allowance(&self, line: &str) -> Allowance {
         let reserved = self.traces().get(line).is_some_and(|trace| trace.reservation.is_some());
         if reserved {
-            return doorman::Allowance::Granted;
+            return Allowance::Granted;
         }
         match self.front.budget.allowance() {
-            Allowance::Refused(Cap::CallsADay) => doorman::Allowance::Spent(Spent::CallsToday),
-            Allowance::Refused(Cap::CallsAMonth) => doorman::Allowance::Spent(Spent::CallsThisMonth),
-            Allowance::Refused(Cap::MinutesADay) => doorman::Allowance::Spent(Spent::MinutesToday),
-            Allowance::Refused(Cap::MinutesAMonth) => doorman::Allowance::Spent(Spent::MinutesThisMonth),
+            spent @ Allowance::Refused(Cap::CallsADay | Cap::CallsAMonth | Cap::MinutesADay | Cap::MinutesAMonth) => {
+                spent
+            }
             // What cannot be written down shows only when it is tried.
-            Allowance::Refused(Cap::NotKept) | Allowance::Granted => doorman::Allowance::Granted,
+            Allowance::Refused(Cap::NotKept) | Allowance::Granted => Allowance::Granted,
         }
     }
 
@@ -206,7 +204,11 @@ impl Chronicle {
                     board.line(line, Phase::Ringing { count: *count }, None);
                 }
             }
-            Event::Caller { .. } | Event::MoreRefused { .. } => {}
+            Event::Caller { .. } | Event::MoreRefused { .. } | Event::Answering | Event::Admitted { .. } => {}
+            Event::Answered { ending } => {
+                journal.note(Some(line), None, trace.call(format!("answered-{ending}")));
+                board.line(line, Phase::Listening, None);
+            }
             Event::CutOff => {
                 let cause = "the machine slept in the midst of a call".to_owned();
                 journal.note(Some(line), trace.wake, Note::Failed { cause });

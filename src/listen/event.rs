@@ -22,6 +22,19 @@ pub enum Event {
     },
     /// The call will wake the machine once the line is silent.
     Accepted,
+    /// The call is being answered.
+    Answering,
+    /// Whoever was answered has proven to be allowed to wake the machine.
+    Admitted {
+        /// The name of the key, or the number of the code.
+        by: String,
+    },
+    /// The answered call is over.
+    Answered {
+        /// What came of it: `waking`, `online`, `refused-…`; `unheard` when nothing valid was said; `left` or `lost` when
+        /// the caller went first; `no-carrier` when there was no modem.
+        ending: String,
+    },
     /// The call is over and did not wake.
     Refused {
         /// Why not.

@@ -1,7 +1,8 @@
 //! What the lines of one machine share: its account with the directory, its provider, its sleep, its budget and journal, and that
 //! it has one link at a time.
 
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use tokio::sync::{Mutex, MutexGuard, watch};
@@ -11,8 +12,10 @@ use super::Settings;
 use super::chronicle::Chronicle;
 use super::doorman::Doorman;
 use super::event::{Event, OnLine};
+use crate::budget::Allowance;
 use crate::control::Front;
 use crate::dns::Registrar;
+use crate::handshake::{Ledger, LedgerError, Refusal, Verdict};
 use crate::report::Report;
 use crate::sleep::Sleep;
 
@@ -23,8 +26,12 @@ pub(super) struct House {
     pub(super) chronicle: Chronicle,
     settings: watch::Sender<Arc<Settings>>,
     registrar: Mutex<Registrar>,
+    /// Which codes are used, once it was read.
+    codes: OnceLock<Ledger>,
     /// When a call last woke the machine, on whichever line.
     woken: watch::Sender<Option<Instant>>,
+    /// Where it is online.
+    place: watch::Sender<Option<IpAddr>>,
     report: Report,
 }
 
@@ -38,14 +45,16 @@ impl House {
         shutdown: CancellationToken,
     ) -> Self {
         let settings = watch::Sender::new(Arc::new(settings));
-        let woken = watch::Sender::new(None);
+        let (woken, place) = (watch::Sender::new(None), watch::Sender::new(None));
         Self {
             shutdown,
             chronicle: Chronicle::new(front),
             settings,
             sleep,
             registrar: Mutex::new(registrar),
+            codes: OnceLock::new(),
             woken,
+            place,
             report,
         }
     }
@@ -60,9 +69,29 @@ impl House {
         self.settings.subscribe()
     }
 
+    /// Reads which codes are used, if a person may type one and it was not read before.
+    pub(super) fn open_codes(&self) -> Result<(), LedgerError> {
+        let settings = self.settings();
+        let path = settings.answering.as_ref().and_then(|answering| answering.used_codes.as_ref());
+        if let (Some(path), None) = (path, self.codes.get()) {
+            let ledger = Ledger::open(path)?;
+            // Whoever was sooner has read the same file.
+            self.codes.get_or_init(|| ledger);
+        }
+        Ok(())
+    }
+
+    /// Which codes are used, where a person may type one.
+    pub(super) fn codes(&self) -> Option<&Ledger> {
+        self.codes.get()
+    }
+
     /// The owner has changed them.
     pub(super) fn change_settings(&self, settings: Settings) {
         self.settings.send_replace(Arc::new(settings));
+        if let Err(error) = self.open_codes() {
+            tracing::error!(%error, "no code is accepted");
+        }
     }
 
     /// What is asked and told of this machine.
@@ -89,6 +118,22 @@ impl House {
     /// Waits until no line has the link, and takes it.
     pub(super) async fn claim_when_idle(&self) -> MutexGuard<'_, Registrar> {
         self.registrar.lock().await
+    }
+
+    /// The machine is online there now, or not any more.
+    pub(super) fn set_place(&self, place: Option<IpAddr>) {
+        self.place.send_replace(place);
+    }
+
+    /// What is to be done for a caller who is let in on this line.
+    pub(super) fn verdict(&self, line: &str) -> Verdict {
+        let claimed = self.registrar.try_lock().is_err();
+        match *self.place.borrow() {
+            Some(address) if claimed => Verdict::Online(address),
+            _ if claimed => Verdict::Refused(Refusal::Busy),
+            _ if self.chronicle.allowance(line) != Allowance::Granted => Verdict::Refused(Refusal::Budget),
+            _ => Verdict::Waking,
+        }
     }
 
     /// Tells what happened on a line, to whoever follows along and for good.

@@ -10,12 +10,14 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::Event;
+use super::answer::Answer;
 use super::chronicle::give_up;
 use super::doorman::{Doorman, Output, Reason};
 use super::house::House;
 use super::session::{Session, Stop};
 use super::wakefulness::{Change, Wakefulness};
 use crate::control::{Ask, Asked, PretendedRing, asks};
+use crate::handshake::Verdict;
 use crate::journal::Wake;
 use crate::line::{Attended, Happening, LineState, Settings};
 
@@ -23,6 +25,12 @@ use crate::line::{Attended, Happening, LineState, Settings};
 const RECOVER_WITHIN: Duration = Duration::from_secs(60);
 /// How late a ring may come after its time: exchanges keep a cadence to a tenth.
 const CADENCE_MARGIN: Duration = Duration::from_millis(500);
+
+/// A call that something is done about, by the moment of its first ring.
+enum Call {
+    IsAnswered(Instant),
+    Wakes(Instant),
+}
 
 /// A line that is listened to.
 pub(super) struct Line {
@@ -86,16 +94,19 @@ impl Line {
             let cut_off = self.cut_off.take();
             let waiting = async {
                 match cut_off {
-                    Some(_) => self.wait_for_silence().await,
-                    None => self.wait_for_wake().await,
+                    Some(_) => Call::Wakes(self.wait_for_silence().await),
+                    None => self.wait_for_call().await,
                 }
             };
-            let first_ring = tokio::select! {
-                first_ring = waiting => first_ring,
+            let call = tokio::select! {
+                call = waiting => call,
                 () = house.shutdown.cancelled() => break,
                 () = retired.cancelled() => break,
             };
-            Box::pin(self.wake(&house, first_ring, cut_off)).await;
+            match call {
+                Call::IsAnswered(first_ring) => Box::pin(self.answer(&house, first_ring)).await,
+                Call::Wakes(first_ring) => Box::pin(self.wake(&house, first_ring, cut_off)).await,
+            }
         }
         if retired.is_cancelled() {
             house.front().board.forget(&self.name);
@@ -202,8 +213,26 @@ impl Line {
         }
     }
 
-    /// Waits for a call that wakes; gives the moment of its first ring.
-    async fn wait_for_wake(&mut self) -> Instant {
+    /// Answers the call that rings.
+    async fn answer(&mut self, house: &House, first_ring: Instant) {
+        let settings = house.settings();
+        let Some(answering) = &settings.answering else { return };
+        let driver = match self.line.take().await {
+            Ok(driver) => driver,
+            Err(state) => {
+                tracing::warn!(line = self.name, %state, "a call to be answered, but the line is not to be had");
+                return self.say(&Event::Failed { cause: state.to_string() });
+            }
+        };
+        let (left, verdict) = Answer::new(house, &self.name, answering).run(driver).await;
+        self.line.give_back(left);
+        if verdict == Some(Verdict::Waking) {
+            self.doorman.handle_admitted(first_ring, answering.pause, crate::clock::now());
+        }
+    }
+
+    /// Waits for a call that wakes or is to be answered.
+    async fn wait_for_call(&mut self) -> Call {
         loop {
             while let Some(output) = self.doorman.poll_output() {
                 match output {
@@ -219,8 +248,8 @@ impl Line {
                         tracing::info!(line = self.name, reason = reason.as_str(), "no wake: {more} more calls");
                         self.say(&Event::MoreRefused { reason, more });
                     }
-                    Output::Answer { .. } => {}
-                    Output::Wake { first_ring } => return first_ring,
+                    Output::Answer { first_ring } => return Call::IsAnswered(first_ring),
+                    Output::Wake { first_ring } => return Call::Wakes(first_ring),
                 }
             }
             self.wakefulness.settle(self.doorman.is_in_call(), crate::clock::now());

@@ -4,6 +4,7 @@
 //! One task a modem; what they share, the one link above all, is the `House`'s. Who wakes is the [`doorman`]'s to
 //! decide; one wake, from first ring to hang-up, is a `session`.
 
+mod answer;
 mod chronicle;
 pub mod doorman;
 mod event;
@@ -34,6 +35,7 @@ use crate::report::Report;
 use crate::sleep::Sleep;
 use crate::systemd::Notifier;
 
+pub use self::answer::Answering;
 pub use self::event::Event;
 pub use self::reload::{Fresh, Reloads};
 
@@ -43,6 +45,8 @@ pub struct Settings {
     pub lines: Vec<crate::line::Settings>,
     /// Who may wake, and how.
     pub policy: Policy,
+    /// Who is let in where a rule has calls answered; `None` where none has.
+    pub answering: Option<Answering>,
     /// The provider to dial when woken.
     pub isp: Isp,
     /// How long the link may carry nothing.
@@ -98,6 +102,7 @@ async fn keep_house(
 ) -> Result<(), Failure> {
     let Surroundings { front, sleep, socket, notifier, mut reloads } = surroundings;
     let house = Arc::new(House::new(settings, registrar, front.clone(), sleep, report, shutdown.clone()));
+    house.open_codes().map_err(|error| Failure::caused(Status::Secret, &error))?;
     link::mend(&house.settings().isp.runtime).await;
     let mut lines = Lines::new(&house);
     let opened = tokio::select! {

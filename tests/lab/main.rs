@@ -18,6 +18,7 @@
 mod harness;
 mod remains;
 
+mod answered;
 mod faults;
 mod hardened;
 mod hooks;

@@ -18,10 +18,11 @@ use hayes::number::CallingCode;
 use self::cadence::Cadence;
 use self::flood::{Buckets, Refusals};
 use self::rule::{Caller, Found, find};
+use crate::budget::Allowance;
 
 pub use self::flood::Limits;
 pub use self::rule::{Action, Calls, Rule, Who};
-pub use self::verdict::{Allowance, Output, Reason, Spent};
+pub use self::verdict::{Output, Reason};
 
 /// By this ring caller identification has come, or does not come any more: it comes before the first ring or between it
 /// and the second.
@@ -71,6 +72,8 @@ struct Call {
     caller: Caller,
     /// It will wake, by a rule with this cooldown. Who else calls from then on does not matter.
     accepted: Option<Duration>,
+    /// It was answered, and whoever called is let in: the wake comes no sooner.
+    admitted: Option<Instant>,
 }
 
 /// A call that was the first of two.
@@ -181,7 +184,19 @@ impl Doorman {
 
     /// The network says that the caller has gone: there is no further ring to wait for.
     pub fn handle_gone(&mut self, now: Instant) {
-        self.end(now);
+        match self.call.as_mut() {
+            Some(call) if call.admitted.is_some_and(|at| at > now) => (call.last_ring, call.told) = (None, None),
+            Some(_) | None => self.end(now),
+        }
+    }
+
+    /// A call that was answered is over, and whoever called may wake the machine: after this pause, and once the line is
+    /// silent, should it ring again meanwhile.
+    pub fn handle_admitted(&mut self, first_ring: Instant, pause: Duration, now: Instant) {
+        let call = self.call.insert(Call::new(first_ring));
+        call.first_ring = Some(first_ring);
+        call.accepted = Some(Duration::ZERO);
+        call.admitted = Some(now + pause);
     }
 
     /// Time has passed.
@@ -207,8 +222,12 @@ impl Doorman {
 
     fn call_deadline(&self) -> Option<Instant> {
         let call = self.call.as_ref()?;
-        let next_ring = call.last_ring.unwrap_or(call.started) + self.cadence.silence();
-        Some(call.told.map_or(next_ring, |told| next_ring.max(told + RING_AFTER_CALLER)))
+        let silent = match (call.admitted, call.last_ring) {
+            (Some(at), None) => at,
+            (Some(at), Some(last)) => at.max(last + self.cadence.silence()),
+            (None, last) => last.unwrap_or(call.started) + self.cadence.silence(),
+        };
+        Some(call.told.map_or(silent, |told| silent.max(told + RING_AFTER_CALLER)))
     }
 
     /// Ends a call whose time was over before what comes now; tells whether it was.
@@ -269,6 +288,7 @@ impl Doorman {
         let Some(call) = self.call.take() else { return };
         let reason = match (call.accepted, self.judge(&call, now)) {
             // Things may have changed while it rang on.
+            (Some(cooldown), _) if call.admitted.is_some() => self.unfit(&call, cooldown),
             (Some(cooldown), _) => self.unfit(&call, cooldown).or_else(|| self.flooded(&call, now)),
             (None, Judgement::Answer | Judgement::Wake { .. }) => Some(Reason::GoneBeforeAnswer),
             (None, Judgement::Nothing(reason)) => Some(reason),
@@ -279,7 +299,9 @@ impl Doorman {
             }
             return self.outputs.push_back(self.refusals.refuse(reason, now));
         }
-        self.buckets.take(&call.caller, now);
+        if call.admitted.is_none() {
+            self.buckets.take(&call.caller, now);
+        }
         self.last_wake = Some(now);
         self.outputs.push_back(Output::Wake { first_ring: call.first_ring.unwrap_or(call.started) });
     }
@@ -329,7 +351,7 @@ impl Doorman {
         }
         match self.allowance {
             Allowance::Granted => None,
-            Allowance::Spent(spent) => Some(Reason::Budget(spent)),
+            Allowance::Refused(cap) => Some(Reason::Budget(cap)),
         }
     }
 
@@ -361,6 +383,19 @@ impl Doorman {
 }
 
 impl Call {
+    fn new(started: Instant) -> Self {
+        Self {
+            started,
+            first_ring: None,
+            last_ring: None,
+            told: None,
+            rings: 0,
+            caller: Caller::Awaited,
+            accepted: None,
+            admitted: None,
+        }
+    }
+
     /// Caller identification does not come any more.
     fn give_up_waiting(&mut self) {
         if self.caller == Caller::Awaited {
@@ -371,15 +406,7 @@ impl Call {
 
 /// The call that there is, or a new one.
 fn call_at(call: &mut Option<Call>, now: Instant) -> &mut Call {
-    call.get_or_insert(Call {
-        started: now,
-        first_ring: None,
-        last_ring: None,
-        told: None,
-        rings: 0,
-        caller: Caller::Awaited,
-        accepted: None,
-    })
+    call.get_or_insert_with(|| Call::new(now))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::budget::Cap;
 
 /// A call as its caller makes it, on a line that rings at its own pace.
 #[derive(Clone, Debug)]
@@ -137,7 +138,7 @@ fn play(doorman: &mut Doorman, signs: Vec<(Instant, Sign)>, late: Duration) -> V
                 Sign::Caller(number) => doorman.handle_caller(&CallerId { number, ..CallerId::default() }, now),
                 Sign::State { online, spent } => {
                     doorman.set_online(online);
-                    doorman.set_allowance(if spent { Allowance::Spent(Spent::CallsToday) } else { Allowance::Granted });
+                    doorman.set_allowance(if spent { Allowance::Refused(Cap::CallsADay) } else { Allowance::Granted });
                 }
             }
         }

@@ -3,6 +3,7 @@
 use hayes::caller::CallerNumber;
 
 use super::*;
+use crate::budget::Cap;
 
 const CADENCE: Duration = Duration::from_secs(6);
 /// A cadence, and what a ring may be late.
@@ -165,11 +166,11 @@ fn too_few_rings_do_not_wake() {
 #[test]
 fn a_spent_budget_and_a_machine_that_is_online_are_reasons_and_are_looked_at_again_before_the_wake() {
     let start = crate::clock::now();
-    let spent = Allowance::Spent(Spent::CallsToday);
+    let spent = Allowance::Refused(Cap::CallsADay);
     let mut doorman = doorman(vec![rule(Who::Any)]);
     doorman.set_allowance(spent);
     let (said, over) = call(&mut doorman, None, 1, start);
-    assert_eq!(said, [refused(Reason::Budget(Spent::CallsToday))]);
+    assert_eq!(said, [refused(Reason::Budget(Cap::CallsADay))]);
     doorman.set_allowance(Allowance::Granted);
     doorman.set_online(true);
     let (said, over) = call(&mut doorman, None, 1, over);
@@ -181,7 +182,7 @@ fn a_spent_budget_and_a_machine_that_is_online_are_reasons_and_are_looked_at_aga
     doorman.handle_timeout(over + SILENCE);
     assert_eq!(
         outputs(&mut doorman),
-        [Output::Refused { reason: Reason::Budget(Spent::CallsToday), again: true }],
+        [Output::Refused { reason: Reason::Budget(Cap::CallsADay), again: true }],
         "and the owner has been told so before"
     );
 }
@@ -237,7 +238,7 @@ fn whoever_is_to_be_answered_is_answered_by_a_machine_that_is_online_too_but_not
     let start = crate::clock::now();
     let mut doorman = doorman(vec![Rule { action: Action::Answer, ..rule(Who::Unknown) }]);
     doorman.set_online(true);
-    doorman.set_allowance(Allowance::Spent(Spent::MinutesToday));
+    doorman.set_allowance(Allowance::Refused(Cap::MinutesADay));
     let (said, over) = call(&mut doorman, None, 2, start);
     assert_eq!(said, [Output::Answer { first_ring: start }]);
     let (said, _) = call(&mut doorman, None, 1, over);
@@ -304,4 +305,22 @@ fn a_flood_of_calls_by_one_who_may_wake_wakes_no_more_than_the_limit() {
     assert_eq!(woken, 3);
     let (said, _) = call(&mut doorman, Some(&known("5550102")), 1, now);
     assert_eq!(said[0], Output::Accepted, "who does not flood is let in");
+}
+
+#[test]
+fn a_caller_who_was_let_in_wakes_after_the_pause_and_once_nobody_rings() {
+    let start = crate::clock::now();
+    let mut doorman = doorman(vec![Rule { action: Action::Answer, ..rule(Who::Any) }]);
+    let pause = 30 * SECOND;
+    doorman.handle_admitted(start, pause, start + 20 * SECOND);
+    assert_eq!(doorman.deadline().unwrap().0, start + 50 * SECOND);
+    doorman.handle_timeout(start + 49 * SECOND);
+    doorman.handle_gone(start + 49 * SECOND);
+    assert_eq!(outputs(&mut doorman), []);
+    doorman.handle_ring(start + 49 * SECOND);
+    assert_eq!(outputs(&mut doorman), [Output::Rang(1)], "whoever calls then is not answered");
+    doorman.handle_timeout(start + 50 * SECOND);
+    assert_eq!(outputs(&mut doorman), []);
+    doorman.handle_timeout(start + 49 * SECOND + SILENCE);
+    assert_eq!(outputs(&mut doorman), [Output::Wake { first_ring: start }]);
 }

@@ -1,32 +1,11 @@
-//! What the doorman is told of the machine, and what he says of a call.
+//! What the doorman says of a call.
 
 use std::fmt;
 use std::time::Instant;
 
 use serde::{Serialize, Serializer};
 
-/// Whether the owner's budget leaves room for a wake.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Allowance {
-    /// It does.
-    #[default]
-    Granted,
-    /// It does not.
-    Spent(Spent),
-}
-
-/// What of a budget is spent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Spent {
-    /// The calls of a day.
-    CallsToday,
-    /// The calls of a month.
-    CallsThisMonth,
-    /// The minutes online of a day.
-    MinutesToday,
-    /// The minutes online of a month.
-    MinutesThisMonth,
-}
+use crate::budget::Cap;
 
 /// Why a call does nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,7 +13,7 @@ pub enum Reason {
     /// The machine is online, or on its way there.
     AlreadyOnline,
     /// The budget does not allow it.
-    Budget(Spent),
+    Budget(Cap),
     /// The last wake was too short a time ago.
     Cooldown,
     /// It was the first of the two calls that it takes.
@@ -59,10 +38,11 @@ impl Reason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AlreadyOnline => "already-online",
-            Self::Budget(Spent::CallsToday) => "budget-calls-today",
-            Self::Budget(Spent::CallsThisMonth) => "budget-calls-this-month",
-            Self::Budget(Spent::MinutesToday) => "budget-minutes-today",
-            Self::Budget(Spent::MinutesThisMonth) => "budget-minutes-this-month",
+            Self::Budget(Cap::CallsADay) => "budget-calls-a-day",
+            Self::Budget(Cap::CallsAMonth) => "budget-calls-a-month",
+            Self::Budget(Cap::MinutesADay) => "budget-minutes-a-day",
+            Self::Budget(Cap::MinutesAMonth) => "budget-minutes-a-month",
+            Self::Budget(Cap::NotKept) => "budget-not-kept",
             Self::Cooldown => "cooldown",
             Self::FirstOfTwo => "first-of-two",
             Self::GoneBeforeAnswer => "gone-before-answer",
@@ -75,22 +55,11 @@ impl Reason {
     }
 }
 
-impl fmt::Display for Spent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::CallsToday => "the calls of today are spent",
-            Self::CallsThisMonth => "the calls of this month are spent",
-            Self::MinutesToday => "the minutes of today are spent",
-            Self::MinutesThisMonth => "the minutes of this month are spent",
-        })
-    }
-}
-
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AlreadyOnline => f.write_str("the machine is online, or on its way there"),
-            Self::Budget(spent) => spent.fmt(f),
+            Self::Budget(cap) => cap.fmt(f),
             Self::Cooldown => f.write_str("the last wake was too short a time ago"),
             Self::FirstOfTwo => f.write_str("it was the first of the two calls that it takes"),
             Self::GoneBeforeAnswer => f.write_str("the caller hung up before it could be answered"),

@@ -99,7 +99,9 @@ impl<'house> Session<'house> {
         tracing::info!(interface = %up.interface, "link up");
         tracing::debug!(address = %up.local, "lent");
         self.say(&Event::Up { interface: up.interface.clone(), address: up.local });
+        self.house.set_place(Some(up.local));
         let cause = self.stay_online(&mut link).await;
+        self.house.set_place(None);
         let (end, line) = link.close().await;
         let cause = cause.unwrap_or(end);
         let line = hang_up(line).await;
