@@ -1,6 +1,7 @@
 # make demo   the whole road, live: builds, and runs it on real PPP links
 # make test   every test there is
 # make bench  every figure that README and docs claim
+# make soak   the long runs: kill -9 at every step of a wake, and a hundred sleeps; more than an hour
 # make fuzz   each fuzz target for FUZZ_SECONDS=60
 # make install PREFIX=/usr/local   the program, pppd's hooks
 #
@@ -9,7 +10,7 @@
 SHELL := /bin/bash
 PREFIX ?= /usr/local
 
-.PHONY: demo test bench fuzz install packages
+.PHONY: demo test bench soak fuzz install packages
 
 demo: packages
 	@packaging/timed "build ringup (a few minutes the first time)" cargo build --quiet --release --locked
@@ -21,6 +22,9 @@ test:
 
 bench: packages
 	@packaging/run-benches
+
+soak:
+	@packaging/run-soak
 
 fuzz: packages
 	@packaging/run-fuzz
