@@ -3,7 +3,7 @@
 # make bench  every figure that README and docs claim
 # make soak   the long runs: kill -9 at every step of a wake, and a hundred sleeps; more than an hour
 # make fuzz   each fuzz target for FUZZ_SECONDS=60
-# make install PREFIX=/usr/local   the program, pppd's hooks
+# make install PREFIX=/usr/local   the program, pppd's hooks, systemd's units
 #
 # Each installs what it needs from Debian first, says what it does and how long it takes, and asks nothing.
 
@@ -34,6 +34,8 @@ install:
 	install -D -m 0755 target/release/ringup $(DESTDIR)$(PREFIX)/bin/ringup
 	install -D -m 0755 ppp-scripts/ip-up $(DESTDIR)/etc/ppp/ip-up.d/ringup
 	install -D -m 0755 ppp-scripts/ip-down $(DESTDIR)/etc/ppp/ip-down.d/ringup
+	for unit in packaging/systemd/*.service; do \
+	  install -D -m 0644 $$unit $(DESTDIR)/lib/systemd/system/$${unit##*/} || exit; done
 
 packages:
 	@packaging/install-packages
