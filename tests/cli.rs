@@ -424,11 +424,11 @@ async fn codes_are_printed_in_order_from_a_secret_that_is_made_once() {
 
     // Which are used must never be forgotten: each of them would be good again.
     std::fs::remove_file(folder.path("state/codes")).unwrap();
-    for command in ["code", "listen"] {
-        let answers = "\n[[listen.caller]]\nnumber = \"any\"\ndo = \"answer\"\n";
-        let whole = whole.replace("callers = [\"any\"]", "codes = \"home.codes\"") + answers;
-        folder.write("home.toml", &whole);
-        let told = fails(&folder, &[command, "-c", "home.toml"], Status::Secret).await;
-        assert!(told.contains("which says which codes are used"), "{command}: {told}");
-    }
+    let answers = "\n[[listen.caller]]\nnumber = \"any\"\ndo = \"answer\"\n";
+    folder.write("home.toml", &(whole.replace("callers = [\"any\"]", "codes = \"home.codes\"") + answers));
+    let told = fails(&folder, &["code", "-c", "home.toml"], Status::Secret).await;
+    assert!(told.contains("which says which codes are used"), "{told}");
+    let listening = run(folder.root(), &["listen", "-c", "home.toml"]).await;
+    assert_eq!(listening.code, Some(i32::from(Status::Secret.code())), "{}", listening.stderr);
+    assert!(listening.stderr.contains("which says which codes are used"), "{}", listening.stderr);
 }
