@@ -30,6 +30,9 @@ const LEASE: Duration = Duration::from_secs(30);
 const AT_REST_WITHIN: Duration = Duration::from_secs(120);
 /// For so long it must have said nothing.
 const QUIET: Duration = Duration::from_millis(1200);
+/// For so long where a listener has been killed: it goes on with its wake after a whole cadence of silence, which is 3 s
+/// here and a margin.
+const QUIET_AFTER_KILL: Duration = Duration::from_secs(5);
 /// How often it is looked.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -74,7 +77,8 @@ async fn play(lab: &mut Lab, witness: &mut Witness, plan: Plan) -> Duration {
     tokio::time::sleep(plan.delay).await;
     let killed = Instant::now();
     strike(lab, witness, plan.victim).await;
-    at_rest(lab, moment).await;
+    let quiet = if plan.victim == Victim::Listener { QUIET_AFTER_KILL } else { QUIET };
+    at_rest(lab, moment, quiet).await;
     let back = killed.elapsed();
     assert!(caller.wait().await.unwrap().success(), "the caller's own call failed");
 
@@ -124,7 +128,7 @@ async fn killed(lab: &mut Lab, name: &str) {
 }
 
 /// Waits until home listens, and neither it nor the provider has a link or is about to.
-async fn at_rest(lab: &mut Lab, moment: usize) {
+async fn at_rest(lab: &mut Lab, moment: usize, quiet: Duration) {
     let deadline = Instant::now() + AT_REST_WITHIN;
     let mut quiet_since = Instant::now();
     let mut heard = lab.moment();
@@ -136,7 +140,7 @@ async fn at_rest(lab: &mut Lab, moment: usize) {
             heard = lab.moment();
             quiet_since = Instant::now();
         }
-        if quiet_since.elapsed() >= QUIET {
+        if quiet_since.elapsed() >= quiet {
             return;
         }
         assert!(Instant::now() < deadline, "home does not come to rest: {:?}", lab.names(moment, "home"));
@@ -155,7 +159,7 @@ async fn prove(lab: &mut Lab, witness: &mut Witness) {
     let moment = lab.moment();
     lab.bring_home_online().await;
     witness.check_record(lab).await;
-    at_rest(lab, moment).await;
+    at_rest(lab, moment, QUIET).await;
     witness.link_is_gone();
     witness.check_record(lab).await;
     assert_eq!(lab.record().await["state"], "asleep");
