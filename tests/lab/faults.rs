@@ -68,6 +68,7 @@ fn logged_at(heard: &Heard) -> i64 {
 #[test]
 fn a_modem_that_is_unplugged_while_it_dials_or_online_is_found_again_by_its_name_without_a_restart() {
     in_lab(QUICK, async |lab| {
+        lab.edit("home", "cooldown = \"5s\"", "cooldown = \"1s\"");
         lab.start().await;
         let began = lab.moment();
         let mut caller = lab.start_ringing();
@@ -193,8 +194,12 @@ fn a_lock_that_is_empty_or_of_a_dead_program_holds_nobody_up_and_a_second_listen
         let second = lab.bring_home_online().await;
         assert!(second > first, "{second} after {first}");
 
+        // With a state of its own: what both want is the line.
+        let text = std::fs::read_to_string(lab.world.folder().join("home.toml")).unwrap();
+        let text = text.replace("\"home-state\"", "\"another-state\"").replace("\"home-run\"", "\"another-run\"");
+        std::fs::write(lab.world.folder().join("another.toml"), text).unwrap();
         let mut another = lab.world.command(Some("home"), lab.world.program());
-        another.args(["--config", "home.toml", "listen", "--json"]);
+        another.args(["--config", "another.toml", "listen", "--json"]);
         let ran = lab.world.run("another", another).await.unwrap();
         assert_ne!(ran.status, 0, "{}", ran.output);
         let told = ran.errors.lines().find(|line| line.starts_with("ringup: ")).unwrap_or_default();
