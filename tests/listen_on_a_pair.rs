@@ -145,6 +145,7 @@ fn home(folder: &Scratch, pair: &Pair, kind: &str, callers: &str) -> PathBuf {
          [isp]\nnumber = \"555-0199\"\nuser = \"home\"\nsecret = \"home.isp\"\n\
          [host]\nname = \"home.dyn.example\"\nzone = \"dyn.example\"\nidentity = \"home.identity\"\n\
          tsig = {{ name = \"home\", secret = \"home.tsig\" }}\n\
+         [sleep]\nwake-on-ring = false\n\
          [listen]\ncallers = [\"{callers}\"]\nrings = 1\ncadence = \"{}s\"\ncooldown = \"1s\"\n",
         pair.a.display(),
         CADENCE.as_secs(),
