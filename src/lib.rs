@@ -1,7 +1,7 @@
 //! ringup: telephones a machine that has no fixed address, has it come online, and connects to it.
 //!
 //! A folder a role: [`connect`], [`listen`], [`directory`], [`provide`], [`watch`], [`exchange`], [`modem`], [`demo`]. They do not
-//! import one another; what they share lies below them: [`record`] (the nouns), [`dns`] (a record on the wire), [`line`]
+//! import one another; what they share lies below them: [`record`] (the nouns), [`dns`] (a record on the wire), [`mod@line`]
 //! (a modem line that is attended to) and [`link`] (PPP over a call). `docs/map.md` has the walks through them.
 
 pub mod budget;
