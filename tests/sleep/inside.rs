@@ -1,4 +1,4 @@
-//! What happens inside the machine that sleeps. Started by [`super::outside`] in a guest, not by hand.
+//! What happens inside the machine that sleeps: the part of each test that runs in the guest.
 
 use ringup::demo::Timings;
 
@@ -50,9 +50,7 @@ pub(crate) async fn left_behind(lab: &mut Lab) -> Vec<String> {
     left
 }
 
-#[test]
-#[ignore = "runs in a guest that is woken from outside: started by the test in main.rs"]
-fn sleeps_and_wakes() {
+pub(crate) fn sleeps_and_wakes() {
     in_lab(IDLE, async |lab| {
         let cycles = super::cycles();
         start(lab, "suspend", "state = \"freeze\"").await;
@@ -87,9 +85,7 @@ async fn freeze() {
     tokio::task::spawn_blocking(|| std::fs::write("/sys/power/state", "freeze")).await.unwrap().unwrap();
 }
 
-#[test]
-#[ignore = "runs in a guest that is woken from outside: started by the test in main.rs"]
-fn is_put_to_sleep_by_others() {
+pub(crate) fn is_put_to_sleep_by_others() {
     in_lab(Timings { home_idle: 60, linger: 5 }, async |lab| {
         start(lab, "never", "").await;
         lab.until("home", "dialling").await;
@@ -117,9 +113,7 @@ fn is_put_to_sleep_by_others() {
     });
 }
 
-#[test]
-#[ignore = "runs in a guest that is woken from outside: started by the test in main.rs"]
-fn sleeps_through_logind() {
+pub(crate) fn sleeps_through_logind() {
     in_lab(Timings { home_idle: 60, linger: 5 }, async |lab| {
         super::logind::start(lab).await;
         start(lab, "suspend", "").await;

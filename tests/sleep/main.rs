@@ -5,8 +5,8 @@
 //! ports. `echo freeze > /sys/power/state` stops the guest until its process gets SIGUSR1; the exchange's event that
 //! home's line rings stands for the RI wire, and sends it.
 //!
-//! Each test starts its guest, in which the test of the same name in [`inside`] runs. Needs no rights, but the packages
-//! of the lab:
+//! Each test starts its guest, and is started in it once more: there it plays its part in [`inside`]. Needs no rights, but
+//! the packages of the lab:
 //!
 //! ```text
 //! cargo test --test sleep -- --test-threads=1
@@ -42,43 +42,55 @@ fn cycles() -> u32 {
 #[test]
 fn a_ring_wakes_a_machine_that_sleeps_again_when_its_link_is_idle_and_nothing_is_left_behind() {
     let cycles = cycles();
-    sleeping_machine("inside::sleeps_and_wakes", |outside| {
-        outside.until("listening");
-        for cycle in 1..=cycles {
-            outside.until_asleep();
-            outside.ring();
-            outside.until("registered");
-            println!("== cycle {cycle} of {cycles}: woken and registered");
-        }
-    });
+    sleeping_machine(
+        "a_ring_wakes_a_machine_that_sleeps_again_when_its_link_is_idle_and_nothing_is_left_behind",
+        inside::sleeps_and_wakes,
+        |outside| {
+            outside.until("listening");
+            for cycle in 1..=cycles {
+                outside.until_asleep();
+                outside.ring();
+                outside.until("registered");
+                println!("== cycle {cycle} of {cycles}: woken and registered");
+            }
+        },
+    );
 }
 
 #[test]
 fn a_call_or_a_link_that_sleep_cuts_off_is_made_again_under_a_new_number() {
-    sleeping_machine("inside::is_put_to_sleep_by_others", |outside| {
-        outside.until("listening");
-        outside.ring();
-        for _sleep in ["in the midst of dialling", "with the link up"] {
-            outside.until_asleep();
-            outside.nudge();
-            outside.until("registered");
-        }
-    });
+    sleeping_machine(
+        "a_call_or_a_link_that_sleep_cuts_off_is_made_again_under_a_new_number",
+        inside::is_put_to_sleep_by_others,
+        |outside| {
+            outside.until("listening");
+            outside.ring();
+            for _sleep in ["in the midst of dialling", "with the link up"] {
+                outside.until_asleep();
+                outside.nudge();
+                outside.until("registered");
+            }
+        },
+    );
 }
 
 #[test]
 fn logind_is_asked_to_sleep_holds_it_off_for_a_link_and_gives_time_to_say_goodbye() {
-    sleeping_machine("inside::sleeps_through_logind", |outside| {
-        outside.until("listening");
-        outside.until_asleep();
-        outside.ring();
-        outside.until("registered");
-        // Put to sleep by an administrator, with the link up: this line has no DTR, and is not on hook in time.
-        outside.until_asleep();
-        outside.nudge();
-        outside.until("ended");
-        outside.until("listening");
-        outside.ring();
-        outside.until("registered");
-    });
+    sleeping_machine(
+        "logind_is_asked_to_sleep_holds_it_off_for_a_link_and_gives_time_to_say_goodbye",
+        inside::sleeps_through_logind,
+        |outside| {
+            outside.until("listening");
+            outside.until_asleep();
+            outside.ring();
+            outside.until("registered");
+            // Put to sleep by an administrator, with the link up: this line has no DTR, and is not on hook in time.
+            outside.until_asleep();
+            outside.nudge();
+            outside.until("ended");
+            outside.until("listening");
+            outside.ring();
+            outside.until("registered");
+        },
+    );
 }

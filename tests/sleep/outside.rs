@@ -31,19 +31,22 @@ pub(crate) struct Outside {
 }
 
 /// Runs a test in a guest, as its process 1 would, and what belongs to it outside.
-pub(crate) fn sleeping_machine(inside: &str, outside: impl FnOnce(&mut Outside)) {
+pub(crate) fn sleeping_machine(test: &str, inside: fn(), outside: impl FnOnce(&mut Outside)) {
+    if std::env::var_os("RINGUP_IN_LAB").is_some() {
+        return inside();
+    }
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("sleep-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::create_dir_all(&folder).unwrap();
-    let mut machine = Outside::start(&folder, inside);
+    let mut machine = Outside::start(&folder, test);
     outside(&mut machine);
     machine.end();
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
 impl Outside {
-    fn start(folder: &Path, inside: &str) -> Self {
+    fn start(folder: &Path, test: &str) -> Self {
         let lines = folder.join("lines");
         let mut text = format!(
             "[exchange]\ndirectory = \"{}\"\ntraining = \"200ms\"\npost-dial = \"200ms\"\ncadence = \"uk\"\n",
@@ -75,7 +78,7 @@ impl Outside {
             PORTS.iter().map(|line| lines.join(line).canonicalize().unwrap().display().to_string()).collect();
         let pid_file = folder.join("guest.pid");
         let mut guest = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/run"));
-        guest.arg(std::env::current_exe().unwrap()).args(["--exact", inside, "--ignored", "--nocapture"]);
+        guest.arg(std::env::current_exe().unwrap()).args(["--exact", test, "--nocapture"]);
         guest.env("RINGUP_LAB", "guest").env("RINGUP_LAB_SERIAL", serial.join(" ")).env("RINGUP_LAB_PID", &pid_file);
         let mut guest = guest.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
 
@@ -186,10 +189,10 @@ impl Drop for Outside {
         }
         self.nudge();
         let _ended = self.exchange.wait();
-        if std::thread::panicking() {
-            if let Some(pid) = pid_in(&self.folder.join("guest.pid")) {
-                let _sent = kill(Pid::from_raw(-pid.as_raw()), Signal::SIGKILL);
-            }
+        if std::thread::panicking()
+            && let Some(pid) = pid_in(&self.folder.join("guest.pid"))
+        {
+            let _sent = kill(Pid::from_raw(-pid.as_raw()), Signal::SIGKILL);
         }
         let _ended = self.guest.wait();
     }
