@@ -119,7 +119,7 @@ fn an_answered_client_wakes_by_its_key_and_a_stranger_is_refused() {
         let at = |event: &str, field: &str, line: &str| {
             exchange.iter().position(|heard| heard.event == event && heard.text(field) == line)
         };
-        let over = at("hung-up", "by", "client").or(at("hung-up", "by", "home")).unwrap();
+        let over = at("hung-up", "by", "client").or_else(|| at("hung-up", "by", "home")).unwrap();
         assert!(over < at("dialled", "from", "home").unwrap(), "{exchange:?}");
     });
 }
