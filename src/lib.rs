@@ -28,6 +28,8 @@ pub mod provide;
 pub mod record;
 pub mod report;
 pub mod roles;
+#[cfg(test)]
+mod scratch;
 pub mod secret;
 pub mod shutdown;
 pub mod sleep;

@@ -140,28 +140,21 @@ mod tests {
 
     use super::super::ledger::{DAYS_KEPT, Used};
     use super::*;
+    use crate::scratch::Scratch;
 
-    struct Scratch(PathBuf);
+    struct Folder(Scratch);
 
-    impl Scratch {
+    impl Folder {
         fn new(name: &str) -> Self {
-            let folder = std::env::temp_dir().join(format!("ringup-budget-{}-{name}", std::process::id()));
-            std::fs::create_dir_all(&folder).unwrap();
-            Self(folder)
+            Self(Scratch::new(name))
         }
 
         fn file(&self) -> PathBuf {
-            self.0.join("budget")
+            self.0.path("budget")
         }
 
         fn open(&self) -> (LedgerFile, Found) {
             LedgerFile::open(&self.file()).unwrap()
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            std::fs::remove_dir_all(&self.0).unwrap();
         }
     }
 
@@ -171,7 +164,7 @@ mod tests {
 
     #[test]
     fn what_was_stored_last_is_there_after_reopening() {
-        let folder = Scratch::new("reopen");
+        let folder = Folder::new("reopen");
         let (mut file, found) = folder.open();
         assert_eq!(found, Found::Nothing);
         for calls in 1..=3 {
@@ -183,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_write_cut_short_leaves_the_one_before_and_damage_is_told_from_nothing() {
-        let folder = Scratch::new("torn");
+        let folder = Folder::new("torn");
         let (mut file, _found) = folder.open();
         file.store(&ledger(1)).unwrap();
         file.store(&ledger(2)).unwrap();
@@ -201,7 +194,7 @@ mod tests {
 
     #[test]
     fn the_file_never_grows() {
-        let folder = Scratch::new("size");
+        let folder = Folder::new("size");
         let (mut file, _found) = folder.open();
         let mut day = date(2026, 1, 1);
         let mut largest = Ledger::default();
@@ -217,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_second_listener_is_kept_away() {
-        let folder = Scratch::new("second");
+        let folder = Folder::new("second");
         let first = folder.open();
         assert!(matches!(LedgerFile::open(&folder.file()), Err(FileError::InUse { .. })));
         drop(first);

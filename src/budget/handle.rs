@@ -295,26 +295,23 @@ pub fn peek(path: &Path, caps: Caps, clock: Date) -> Option<View> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use jiff::civil::date;
 
     use super::super::ledger::Used;
     use super::*;
+    use crate::scratch::Scratch;
 
     const TODAY: Date = date(2026, 11, 26);
 
-    struct Scratch(PathBuf);
+    struct Folder(Scratch);
 
-    impl Scratch {
+    impl Folder {
         fn new(name: &str) -> Self {
-            let folder = std::env::temp_dir().join(format!("ringup-budget-handle-{}-{name}", std::process::id()));
-            std::fs::create_dir_all(&folder).unwrap();
-            Self(folder)
+            Self(Scratch::new(name))
         }
 
         fn open(&self, caps: Caps, journal: Option<&Ledger>) -> (Budget, Opened) {
-            let path = self.0.join("budget");
+            let path = self.0.path("budget");
             // The thread of the one before may still be closing the file.
             loop {
                 match Budget::open(&path, caps, || TODAY, || journal.cloned()) {
@@ -326,19 +323,13 @@ mod tests {
         }
     }
 
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            std::fs::remove_dir_all(&self.0).unwrap();
-        }
-    }
-
     fn two_calls() -> Caps {
         Caps { calls_a_day: Some(2), ..Caps::default() }
     }
 
     #[tokio::test]
     async fn a_call_that_was_dialled_is_counted_after_a_restart_and_one_that_was_not_is_free() {
-        let folder = Scratch::new("restart");
+        let folder = Folder::new("restart");
         let (budget, _) = folder.open(two_calls(), None);
         for made in [true, false, true] {
             let mut reservation = budget.reserve().unwrap();
@@ -356,13 +347,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_deleted_ledger_is_rebuilt_and_a_damaged_one_without_a_journal_is_assumed_spent() {
-        let folder = Scratch::new("rebuilt");
+        let folder = Folder::new("rebuilt");
         let journal = Ledger::of_days([(TODAY, Used { calls: 2, seconds: 9 })]);
         let (budget, opened) = folder.open(two_calls(), Some(&journal));
         assert_eq!((opened, budget.allowance()), (Opened::Rebuilt, Allowance::Refused(Cap::CallsADay)));
         assert!(budget.flush().await);
         drop(budget);
-        std::fs::write(folder.0.join("budget"), "garbage").unwrap();
+        std::fs::write(folder.0.path("budget"), "garbage").unwrap();
         let (budget, opened) = folder.open(two_calls(), None);
         assert_eq!((opened, budget.allowance()), (Opened::Assumed, Allowance::Refused(Cap::CallsADay)));
     }

@@ -231,14 +231,7 @@ mod tests {
     use super::super::protocol::PretendedRing;
     use super::*;
     use crate::budget::Caps;
-
-    struct Scratch(PathBuf);
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            std::fs::remove_dir_all(&self.0).unwrap();
-        }
-    }
+    use crate::scratch::Scratch;
 
     /// A daemon that has nothing but its socket.
     struct Daemon {
@@ -250,21 +243,20 @@ mod tests {
 
     impl Daemon {
         fn start(name: &str) -> Self {
-            let scratch = Scratch(std::env::temp_dir().join(format!("ringup-control-{}-{name}", std::process::id())));
-            std::fs::create_dir_all(&scratch.0).unwrap();
+            let scratch = Scratch::new(name);
             let today = || jiff::civil::date(2026, 11, 26);
-            let (budget, _) = Budget::open(&scratch.0.join("budget"), Caps::default(), today, || None).unwrap();
+            let (budget, _) = Budget::open(&scratch.path("budget"), Caps::default(), today, || None).unwrap();
             let keep = Duration::from_secs(86_400);
-            let journal = Journal::open(&scratch.0.join("journal.sqlite"), keep, || 5).unwrap();
+            let journal = Journal::open(&scratch.path("journal.sqlite"), keep, || 5).unwrap();
             let front = Front { board: Board::new("home.dyn.test", || 5), desk: Desk::default(), budget, journal };
             let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
-            let socket = Socket::bind(&scratch.0.join("control.sock")).unwrap();
+            let socket = Socket::bind(&scratch.path("control.sock")).unwrap();
             tasks.spawn(serve(socket, front.clone(), stop.clone()));
             Self { scratch, front, stop, tasks }
         }
 
         fn path(&self) -> PathBuf {
-            self.scratch.0.join("control.sock")
+            self.scratch.path("control.sock")
         }
 
         async fn ask(&self, request: &Request) -> Result<Option<Answer>, Failure> {
@@ -332,10 +324,8 @@ mod tests {
         assert_eq!(mode & 0o777, 0o660);
         assert_eq!(Socket::bind(&daemon.path()).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         let path = daemon.path();
-        let scratch = Scratch(daemon.scratch.0.clone());
-        std::mem::forget(daemon.scratch);
-        daemon.stop.cancel();
-        let mut tasks = daemon.tasks;
+        let Daemon { scratch: _scratch, stop, mut tasks, .. } = daemon;
+        stop.cancel();
         while tasks.join_next().await.is_some() {}
         assert!(!path.exists(), "the socket is left behind");
         assert!(Client::ask(&path, &Request::Status).await.unwrap().is_none());
@@ -343,6 +333,5 @@ mod tests {
         drop(UnixListener::bind(&path).unwrap());
         assert!(Client::ask(&path, &Request::Status).await.unwrap().is_none());
         drop(Socket::bind(&path).unwrap());
-        drop(scratch);
     }
 }

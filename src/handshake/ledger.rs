@@ -122,7 +122,7 @@ pub enum SpendError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::durable::tests::Scratch;
+    use crate::scratch::Scratch;
 
     fn counter(number: u64) -> Counter {
         Counter::new(number).unwrap()

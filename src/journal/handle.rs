@@ -191,32 +191,25 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scratch::Scratch;
 
     const NOW: u64 = 1_790_000_000_000;
 
-    struct Scratch(PathBuf);
+    struct Folder(Scratch);
 
-    impl Scratch {
+    impl Folder {
         fn new(name: &str) -> Self {
-            let folder = std::env::temp_dir().join(format!("ringup-journal-handle-{}-{name}", std::process::id()));
-            std::fs::create_dir_all(&folder).unwrap();
-            Self(folder)
+            Self(Scratch::new(name))
         }
 
         fn open(&self) -> Journal {
-            Journal::open(&self.0.join("journal.sqlite"), Duration::from_secs(86_400), || NOW).unwrap()
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            std::fs::remove_dir_all(&self.0).unwrap();
+            Journal::open(&self.0.path("journal.sqlite"), Duration::from_secs(86_400), || NOW).unwrap()
         }
     }
 
     #[tokio::test]
     async fn a_wake_that_did_not_end_is_found_after_a_restart_where_it_was_cut_off() {
-        let folder = Scratch::new("cut-off");
+        let folder = Folder::new("cut-off");
         let journal = folder.open();
         let ended = journal.begin("a");
         journal.step(ended, Step::Ended, |wake| wake.cause = Some("idle".to_owned()));
@@ -234,14 +227,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_journal_in_a_folder_that_is_not_there_says_so_and_holds_nobody_up() {
-        let folder = Scratch::new("nowhere");
-        let journal = Journal::open(&folder.0.join("no/journal.sqlite"), Duration::from_secs(86_400), || NOW).unwrap();
+        let folder = Folder::new("nowhere");
+        let journal = Journal::open(&folder.0.path("no/journal.sqlite"), Duration::from_secs(86_400), || NOW).unwrap();
         let wake = journal.begin("a");
         journal.note(Some("a"), Some(wake), Note::Dialled);
         assert!(!journal.flush().await);
         assert!(journal.health().trouble.is_some());
         assert_eq!(journal.wakes().len(), 1);
-        std::fs::create_dir(folder.0.join("no")).unwrap();
+        std::fs::create_dir(folder.0.path("no")).unwrap();
         journal.note(Some("a"), Some(wake), Note::Dialled);
         assert!(journal.flush().await, "once there is a folder");
         assert_eq!(journal.health(), Health::default());

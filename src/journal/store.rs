@@ -167,21 +167,20 @@ mod tests {
     use super::super::note::{Note, Step, WakeNumber};
     use super::super::reader::{Filter, Reader};
     use super::*;
+    use crate::scratch::Scratch;
 
     /// In 2026.
     const NOW: u64 = 1_790_000_000_000;
 
-    struct Scratch(PathBuf);
+    struct Folder(Scratch);
 
-    impl Scratch {
+    impl Folder {
         fn new(name: &str) -> Self {
-            let folder = std::env::temp_dir().join(format!("ringup-journal-{}-{name}", std::process::id()));
-            std::fs::create_dir_all(&folder).unwrap();
-            Self(folder)
+            Self(Scratch::new(name))
         }
 
         fn path(&self) -> PathBuf {
-            self.0.join("journal.sqlite")
+            self.0.path("journal.sqlite")
         }
 
         fn open(&self, now: u64) -> Opened {
@@ -194,19 +193,13 @@ mod tests {
         }
     }
 
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            std::fs::remove_dir_all(&self.0).unwrap();
-        }
-    }
-
     fn at(at: u64) -> Line {
         Line::Entry(Entry { at, line: None, wake: None, note: Note::Stopped })
     }
 
     #[test]
     fn entries_and_wakes_are_there_after_reopening() {
-        let folder = Scratch::new("reopen");
+        let folder = Folder::new("reopen");
         let mut store = folder.open(NOW).store;
         let mut wake = Wake::begin(WakeNumber(1), "/dev/ttyS0", NOW);
         let note = Note::Registered { seq: 7 };
@@ -224,7 +217,7 @@ mod tests {
 
     #[test]
     fn old_entries_go_and_a_clock_years_ahead_takes_none_that_are_not() {
-        let folder = Scratch::new("prune");
+        let folder = Folder::new("prune");
         let mut store = folder.open(NOW).store;
         store.commit(&[at(NOW - 11 * DAY), at(NOW - 8 * DAY), at(NOW)]).unwrap();
         drop(store);
@@ -241,7 +234,7 @@ mod tests {
     #[test]
     fn a_damaged_journal_is_put_aside_whole_and_a_new_one_begun() {
         for (name, bytes) in [("garbage", b"this is no database, and never was one".to_vec()), ("torn", Vec::new())] {
-            let folder = Scratch::new(name);
+            let folder = Folder::new(name);
             let mut store = folder.open(NOW).store;
             store.commit(&(0..2000).map(|step| at(NOW + step)).collect::<Vec<_>>()).unwrap();
             drop(store);
@@ -264,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_newer_ringups_journal_is_put_aside_and_not_touched() {
-        let folder = Scratch::new("newer");
+        let folder = Folder::new("newer");
         folder.open(NOW).store.connection.execute_batch("PRAGMA user_version = 99").unwrap();
         let opened = folder.open(NOW);
         assert!(opened.aside.unwrap().1.contains("version 99"));

@@ -135,33 +135,26 @@ mod tests {
     use super::super::note::{Entry, Note};
     use super::super::reader::{Filter, Reader};
     use super::*;
+    use crate::scratch::Scratch;
 
     const NOW: u64 = 1_790_000_000_000;
 
-    struct Scratch(PathBuf);
+    struct Folder(Scratch);
 
-    impl Scratch {
+    impl Folder {
         fn new(name: &str) -> Self {
-            let folder = std::env::temp_dir().join(format!("ringup-journal-writer-{}-{name}", std::process::id()));
-            std::fs::create_dir_all(&folder).unwrap();
-            Self(folder)
+            Self(Scratch::new(name))
         }
 
         fn writer(&self) -> Writer {
-            let (path, keep) = (self.0.join("journal.sqlite"), Duration::from_secs(86_400));
+            let (path, keep) = (self.0.path("journal.sqlite"), Duration::from_secs(86_400));
             let store = Some(Store::open(&path, keep, NOW).unwrap().store);
             let health = watch::Sender::new(Health::default());
             Writer { path, keep, store, health, clock: || NOW, backlog: VecDeque::new(), closing: false }
         }
 
         fn kept(&self) -> usize {
-            Reader::open(&self.0.join("journal.sqlite")).unwrap().read(&Filter::default()).unwrap().len()
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            std::fs::remove_dir_all(&self.0).unwrap();
+            Reader::open(&self.0.path("journal.sqlite")).unwrap().read(&Filter::default()).unwrap().len()
         }
     }
 
@@ -171,7 +164,7 @@ mod tests {
 
     #[test]
     fn what_a_full_disk_refuses_is_written_when_it_takes_it() {
-        let folder = Scratch::new("full");
+        let folder = Folder::new("full");
         let mut writer = folder.writer();
         writer.store.as_ref().unwrap().set_read_only(true);
         for _line in 0..3 {
@@ -187,7 +180,7 @@ mod tests {
 
     #[test]
     fn what_waits_for_the_disk_is_bounded_and_what_is_lost_is_counted() {
-        let folder = Scratch::new("bounded");
+        let folder = Folder::new("bounded");
         let mut writer = folder.writer();
         writer.store.as_ref().unwrap().set_read_only(true);
         writer.backlog.extend((0..MOST_WAITING + 9).map(|_line| line()));
@@ -198,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_journal_damaged_while_it_is_open_is_put_aside_and_nothing_new_is_lost() {
-        let folder = Scratch::new("damaged");
+        let folder = Folder::new("damaged");
         let mut writer = folder.writer();
         writer.backlog.push_back(line());
         assert!(writer.write());

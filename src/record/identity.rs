@@ -246,7 +246,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::durable::tests::Scratch;
+    use crate::scratch::Scratch;
 
     #[test]
     fn an_identity_survives_its_file_and_is_private() {

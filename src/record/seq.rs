@@ -120,7 +120,7 @@ fn read_line(text: &str) -> Option<Seq> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::durable::tests::Scratch;
+    use crate::scratch::Scratch;
 
     fn seq(number: u64) -> Seq {
         Seq::new(number).unwrap()

@@ -82,8 +82,8 @@ pub(super) fn complaint(hops: &[Hop]) -> Option<String> {
 mod tests {
     use std::os::unix::fs::symlink;
 
-    use super::super::scratch::Scratch;
     use super::*;
+    use crate::scratch::Scratch;
 
     /// /dev/null stands for a tty of that name.
     const PORT: &str = "/dev/null";
@@ -92,9 +92,9 @@ mod tests {
         for (device, state) in switches {
             scratch.write(&format!("devices/{device}/power/wakeup"), state);
         }
-        std::fs::create_dir_all(scratch.path().join("devices").join(tty)).unwrap();
-        std::fs::create_dir_all(scratch.path().join("class/tty")).unwrap();
-        symlink(scratch.path().join("devices").join(tty), scratch.path().join("class/tty/null")).unwrap();
+        std::fs::create_dir_all(scratch.root().join("devices").join(tty)).unwrap();
+        std::fs::create_dir_all(scratch.root().join("class/tty")).unwrap();
+        symlink(scratch.root().join("devices").join(tty), scratch.root().join("class/tty/null")).unwrap();
     }
 
     #[test]
@@ -112,7 +112,7 @@ mod tests {
                 ("pci0000:00/0000:00:1f.0", "disabled\n"),
             ],
         );
-        let hops = arm(scratch.path(), Path::new(PORT));
+        let hops = arm(scratch.root(), Path::new(PORT));
         let states: Vec<&Armed> = hops.iter().map(|hop| &hop.state).collect();
         assert_eq!(states, [&Armed::Now, &Armed::Now, &Armed::Now, &Armed::Already]);
         assert!(hops[0].device.ends_with("usb1/1-2/1-2.4"));
@@ -131,10 +131,10 @@ mod tests {
             "pnp0/00:04/tty/ttyS0",
             &[("pnp0/00:04/tty/ttyS0", "disabled\n"), ("pnp0/00:04", "disabled\n"), ("pnp0", "\n")],
         );
-        let hops = arm(scratch.path(), Path::new(PORT));
+        let hops = arm(scratch.root(), Path::new(PORT));
         let states: Vec<&Armed> = hops.iter().map(|hop| &hop.state).collect();
         assert_eq!(states, [&Armed::Now, &Armed::Now, &Armed::Incapable]);
-        assert_eq!(arm(scratch.path(), Path::new(PORT))[0].state, Armed::Already, "once is enough");
+        assert_eq!(arm(scratch.root(), Path::new(PORT))[0].state, Armed::Already, "once is enough");
         assert_eq!(complaint(&hops), None);
     }
 
@@ -142,10 +142,10 @@ mod tests {
     fn a_tty_that_cannot_wake_anybody_is_told_of() {
         let scratch = Scratch::new("arm-none");
         tree(&scratch, "virtual/tty/ttyX", &[]);
-        let hops = arm(scratch.path(), Path::new(PORT));
+        let hops = arm(scratch.root(), Path::new(PORT));
         assert!(hops.is_empty());
         assert!(complaint(&hops).unwrap().contains("no device"));
-        assert!(arm(scratch.path(), Path::new("/dev/no-such-tty")).is_empty());
+        assert!(arm(scratch.root(), Path::new("/dev/no-such-tty")).is_empty());
     }
 
     #[test]

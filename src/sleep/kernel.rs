@@ -79,15 +79,15 @@ impl Power {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scratch::Scratch;
     use super::*;
+    use crate::scratch::Scratch;
 
     #[test]
     fn the_count_is_written_back_before_the_state() {
         let folder = Scratch::new("power");
         folder.write("wakeup_count", "17\n");
         folder.write("state", "freeze mem\n");
-        let power = Power::new(folder.path());
+        let power = Power::new(folder.root());
         assert!(power.can("freeze") && power.can("mem") && !power.can("disk"));
         power.suspend("freeze", || false).unwrap();
         assert_eq!((folder.read("wakeup_count"), folder.read("state")), ("17\n".to_owned(), "freeze mem\n".to_owned()));
@@ -98,7 +98,7 @@ mod tests {
         let folder = Scratch::new("power-busy");
         folder.write("wakeup_count", "17\n");
         folder.write("state", "freeze\n");
-        let refused = Power::new(folder.path()).suspend("freeze", || true).unwrap_err();
+        let refused = Power::new(folder.root()).suspend("freeze", || true).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::Interrupted);
         assert_eq!(folder.read("state"), "freeze\n", "nothing was written");
     }
@@ -106,12 +106,12 @@ mod tests {
     #[test]
     fn nothing_is_made_up_where_the_kernel_cannot_sleep() {
         let folder = Scratch::new("power-none");
-        let power = Power::new(folder.path());
+        let power = Power::new(folder.root());
         assert!(!power.can("mem"));
         assert_eq!(power.suspends(), None);
         assert_eq!(power.suspend("mem", || false).unwrap_err().kind(), io::ErrorKind::NotFound);
         power.keep_awake(true);
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir(folder.root()).unwrap().count(), 0);
     }
 
     #[test]
@@ -119,7 +119,7 @@ mod tests {
         let folder = Scratch::new("power-lock");
         folder.write("wake_lock", "");
         folder.write("wake_unlock", "");
-        let power = Power::new(folder.path());
+        let power = Power::new(folder.root());
         power.keep_awake(true);
         assert_eq!((folder.read("wake_lock").as_str(), folder.read("wake_unlock").as_str()), ("ringup", ""));
         power.keep_awake(false);

@@ -12,8 +12,6 @@ mod event;
 mod kernel;
 mod logind;
 mod resume;
-#[cfg(test)]
-mod scratch;
 mod watchman;
 
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! The room as a whole, on a copy of /sys and without a bus.
 
-use super::scratch::Scratch;
 use super::*;
+use crate::scratch::Scratch;
 
 fn settings(scratch: &Scratch) -> Settings {
     Settings {
@@ -9,8 +9,8 @@ fn settings(scratch: &Scratch) -> Settings {
         state: "freeze".to_owned(),
         inhibit: true,
         wake_on_ring: true,
-        stay_awake: scratch.path().join("stay-awake"),
-        sys: scratch.path().to_owned(),
+        stay_awake: scratch.root().join("stay-awake"),
+        sys: scratch.root().to_owned(),
     }
 }
 

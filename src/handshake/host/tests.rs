@@ -31,7 +31,7 @@ struct Call {
 
 impl Call {
     fn new(keys: &[(&str, PublicKey)]) -> Self {
-        let folder = crate::durable::tests::Scratch::new(&format!("host-{:p}", &raw const keys));
+        let folder = crate::scratch::Scratch::new(&format!("host-{:p}", &raw const keys));
         let codes = CodeKey::create(&folder.path("codes")).unwrap();
         let keys = keys.iter().map(|(name, key)| ((*name).to_owned(), *key)).collect();
         let door = Door { names: vec![home()], keys, codes: Some(codes.clone()) };
