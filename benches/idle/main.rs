@@ -4,9 +4,10 @@
 //! Runs in the lab only: `make bench`, or `tests/lab/run` and the binary that `cargo bench --no-run` names.
 
 mod count;
+#[path = "../lab/mod.rs"]
+mod lab;
 mod mgetty;
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use ringup::exit::{Failure, Status};
 use tokio_util::sync::CancellationToken;
 
 use self::count::Usage;
+use self::lab::{LOG_TAIL, broken, read, write};
 
 /// How many lines the machines with many lines have.
 const MANY: usize = 16;
@@ -27,8 +29,6 @@ const SETTLE: Duration = Duration::from_secs(5);
 const QUIET: Duration = Duration::from_secs(60);
 /// The bench ends, one way or the other.
 const BOUND: Duration = Duration::from_secs(240);
-/// How many lines of each log are shown when something fails.
-const LOG_TAIL: usize = 12;
 /// The kind of modem on every line.
 const MODEM: &str = "usr";
 
@@ -55,36 +55,16 @@ impl Peer {
 }
 
 fn main() -> ExitCode {
-    let measured = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::caused(Status::Internal, &error))
-        .and_then(|runtime| runtime.block_on(measure()));
-    match measured {
-        Ok(table) => {
-            write(&table);
-            ExitCode::SUCCESS
-        }
-        Err(failure) => {
-            write(&format!("bench idle FAILED: {failure}"));
-            ExitCode::FAILURE
-        }
-    }
+    lab::play("idle", measure())
 }
 
 async fn measure() -> Result<String, Failure> {
     let timings = Timings { home_idle: 60, linger: 1 };
     let program = PathBuf::from(env!("CARGO_BIN_EXE_ringup"));
     let mut world = World::build(program, timings, |_heard| {}, &CancellationToken::new()).await?;
-    let taken = tokio::time::timeout(BOUND, take(&mut world)).await;
-    let taken = taken.unwrap_or_else(|_elapsed| {
-        Err(Failure::new(Status::Internal, format!("not finished within {} s", BOUND.as_secs())))
-    });
+    let taken = lab::within(BOUND, take(&mut world)).await;
     if taken.is_err() {
-        for (name, lines) in world.log_tails(LOG_TAIL) {
-            write(&format!("\nthe end of the log of {name}"));
-            lines.iter().for_each(|line| write(&format!("  {line}")));
-        }
+        lab::show_logs(world.log_tails(LOG_TAIL));
     }
     world.end().await;
     Ok(table(&taken?))
@@ -101,7 +81,7 @@ async fn take(world: &mut World) -> Result<Vec<Usage>, Failure> {
             ));
         }
     }
-    write_file(world, "exchange.toml", &plan)?;
+    write(world, "exchange.toml", &plan)?;
     world.start_role("exchange", None, "exchange")?;
     world.until("exchange", "line").await?;
     for (_label, peer, lines) in PEERS {
@@ -151,7 +131,7 @@ async fn start_ringup(world: &mut World, name: &'static str, lines: usize) -> Re
     for line in 0..lines {
         config.push_str(&format!("\n[[listen.line]]\n{}", modem(line)));
     }
-    write_file(world, &format!("{name}.toml"), &config)?;
+    write(world, &format!("{name}.toml"), &config)?;
     world.start_role(name, Some("home"), "listen")?;
     for _line in 0..lines {
         world.until(name, "listening").await?;
@@ -164,11 +144,10 @@ type Row = (&'static str, fn(&Usage) -> String);
 
 fn table(usages: &[Usage]) -> String {
     let seconds = QUIET.as_secs();
-    let kernel = std::env::var("RINGUP_LAB_KERNEL").unwrap_or_else(|_unset| "an unknown kernel".to_owned());
-    let host = std::env::var("RINGUP_BENCH_HOST").unwrap_or_else(|_unset| "an unknown machine".to_owned());
     let mut text = format!(
         "\nWaiting for a call: ringup beside mgetty, all at once on one exchange, for {seconds} s. Command: make bench\n\
-         On {kernel}; host: {host}.\n\n{:26}",
+         {}\n\n{:26}",
+        lab::machine(),
         ""
     );
     for (label, _peer, _lines) in PEERS {
@@ -195,23 +174,4 @@ fn table(usages: &[Usage]) -> String {
          shared with other processes counts by its share (PSS).",
     );
     text
-}
-
-fn read(world: &World, name: &str) -> Result<String, Failure> {
-    std::fs::read_to_string(world.folder().join(name)).map_err(|error| broken(&format!("cannot read {name}"), &error))
-}
-
-fn write_file(world: &World, name: &str, text: &str) -> Result<(), Failure> {
-    std::fs::write(world.folder().join(name), text).map_err(|error| broken(&format!("cannot write {name}"), &error))
-}
-
-fn broken(what: &str, error: &std::io::Error) -> Failure {
-    Failure::new(Status::Internal, format!("{what}: {error}"))
-}
-
-fn write(line: &str) {
-    let mut stdout = std::io::stdout();
-    if writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_err() {
-        // Nobody reads; the exit status still tells.
-    }
 }

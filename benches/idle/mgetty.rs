@@ -6,7 +6,8 @@ use std::time::Duration;
 use ringup::demo::world::World;
 use ringup::exit::{Failure, Status};
 
-use super::{Peer, broken, line_name, write_file};
+use super::lab::{broken, write};
+use super::{Peer, line_name};
 
 /// How long all of them may take until they wait for calls.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -26,13 +27,13 @@ pub(crate) async fn start(world: &mut World, name: &'static str, lines: usize) -
         let tty = tty.map_err(|error| broken("mgetty has no line", &error))?;
         ports.push(tty.strip_prefix("/dev").unwrap_or(&tty).display().to_string());
     }
-    write_file(
+    write(
         world,
         &format!("{name}/mgetty/mgetty.config"),
         "debug 4\nspeed 115200\ndata-only y\nrings 2\ninit-chat \"\" AT&F OK AT#CID=1 OK\n",
     )?;
-    write_file(world, &format!("{name}/mgetty/dialin.config"), "all\n")?;
-    write_file(world, &format!("{name}/mgetty/login.config"), "")?;
+    write(world, &format!("{name}/mgetty/dialin.config"), "all\n")?;
+    write(world, &format!("{name}/mgetty/login.config"), "")?;
     let script = format!(
         "trap 'kill -9 $mgettys; exit 0' TERM\n\
          mount --bind {0}/mgetty /etc/mgetty && mount --bind {0}/log /var/log || exit\n\

@@ -17,8 +17,8 @@ use tokio::net::unix::pipe;
 use tokio::process::Child;
 
 use super::calls::{is, logged_at, now, since};
+use super::lab::broken;
 use super::names::{BARE_ANSWERING, BARE_CALLING};
-use super::scene::broken;
 
 /// How long any step may take; the slowest takes a third of it.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -6,6 +6,8 @@
 
 mod calls;
 mod floor;
+#[path = "../lab/mod.rs"]
+mod lab;
 mod names;
 mod ours;
 mod phases;
@@ -13,17 +15,17 @@ mod scene;
 mod stack;
 mod table;
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use ringup::demo::Timings;
 use ringup::demo::world::World;
-use ringup::exit::{Failure, Status};
+use ringup::exit::Failure;
 use tokio_util::sync::CancellationToken;
 
 use self::floor::Floor;
+use self::lab::LOG_TAIL;
 use self::ours::Ours;
 use self::phases::Figures;
 use self::scene::Provider;
@@ -35,26 +37,9 @@ const RUNS: usize = 5;
 const BOUND: Duration = Duration::from_secs(480);
 /// Home's link may be idle for as long as the client needs for its own; the client's goes at once.
 const TIMINGS: Timings = Timings { home_idle: 3, linger: 1 };
-/// How many lines of each log are shown when something fails.
-const LOG_TAIL: usize = 12;
 
 fn main() -> ExitCode {
-    let measured = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::caused(Status::Internal, &error))
-        .and_then(|runtime| runtime.block_on(measure()));
-    match measured {
-        Ok(table) => {
-            write(&table);
-            ExitCode::SUCCESS
-        }
-        Err(failure) => {
-            let hint = failure.hint.as_deref().map_or_else(String::new, |hint| format!("\nhint: {hint}"));
-            write(&format!("bench wake FAILED: {failure}{hint}"));
-            ExitCode::FAILURE
-        }
-    }
+    lab::play("wake", measure())
 }
 
 async fn measure() -> Result<String, Failure> {
@@ -63,19 +48,13 @@ async fn measure() -> Result<String, Failure> {
             .await?;
     let runs = runs();
     let mut figures = Figures::default();
-    let taken = tokio::time::timeout(BOUND, take(&mut figures, &mut world, runs)).await;
-    let taken = taken.unwrap_or_else(|_elapsed| {
-        Err(Failure::new(Status::Internal, format!("not finished within {} s", BOUND.as_secs())))
-    });
+    let taken = lab::within(BOUND, take(&mut figures, &mut world, runs)).await;
     if taken.is_err() {
-        for (name, lines) in world.log_tails(LOG_TAIL).into_iter().chain(stack::log_tail(&world, LOG_TAIL)) {
-            write(&format!("\nthe end of the log of {name}"));
-            lines.iter().for_each(|line| write(&format!("  {line}")));
-        }
+        lab::show_logs(world.log_tails(LOG_TAIL).into_iter().chain(stack::log_tail(&world, LOG_TAIL)));
     }
     world.end().await;
     taken?;
-    Ok(format!("\n{}\n{}\n{LEGEND}", machine(runs), figures.table()))
+    Ok(format!("\n{}\n{}\n{LEGEND}", heading(runs), figures.table()))
 }
 
 /// Wakes everybody in turns.
@@ -94,7 +73,7 @@ async fn take(figures: &mut Figures, world: &mut World, runs: usize) -> Result<(
         figures.stack_first.push(stack.wake(world, Provider::SpeaksFirst).await?);
         figures.ours_bind.push(ours::wake(world, Ours::Bind).await?.0);
         figures.ours_first.push(ours::wake(world, Ours::SpokenToFirst).await?.0);
-        write(&format!("bench wake: round {run} of {runs} done"));
+        lab::say(&format!("bench wake: round {run} of {runs} done"));
     }
     figures.client = Some(ours::connect(world).await?);
     Ok(())
@@ -117,22 +96,13 @@ spoken to: the provider's pppd is there before the call and sends its first requ
   `ringup provide`, for all of them
 dials: the number is dialled, as the exchange's log of calls has it. Address: the ip-up hook has run its first command";
 
-/// Where the figures are from, and how to get them again.
-fn machine(runs: usize) -> String {
-    let kernel = std::env::var("RINGUP_LAB_KERNEL").unwrap_or_else(|_unset| "an unknown kernel".to_owned());
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let host = std::env::var("RINGUP_BENCH_HOST").unwrap_or_else(|_unset| "an unknown machine".to_owned());
+/// What the figures are, where they are from, and how to get them again.
+fn heading(runs: usize) -> String {
     format!(
         "From RING to registered: ringup, what people build today, and the floor. Command: make bench\n\
          Seconds: least, median, greatest of {runs} runs, taken in turns.\n\
-         On {kernel}, {cores} processor(s); host: {host}.\n\
-         A fork costs the guest about 60 ms: ratios within this table count, not the figures by themselves.\n"
+         {}\n\
+         A fork costs the guest about 60 ms: ratios within this table count, not the figures by themselves.\n",
+        lab::machine()
     )
-}
-
-fn write(line: &str) {
-    let mut stdout = std::io::stdout();
-    if writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_err() {
-        // Nobody reads; the exit status still tells.
-    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ringup::demo::world::World;
 use ringup::exit::{Failure, Status};
 
+use super::lab::{broken, read, write};
 use super::names::{BARE_ANSWERING, BARE_CALLING, BIND, HOME, HOME_BIND, HOME_FIRST, MODEM, SPEAKS_FIRST, STACK, ZONE};
 
 /// Whom a wake dials.
@@ -143,16 +144,4 @@ fn replaced(text: &str, old: &str, new: &str) -> Result<String, Failure> {
     } else {
         Err(Failure::new(Status::Internal, format!("no {old:?} in a configuration of the demo's")))
     }
-}
-
-pub(crate) fn read(world: &World, name: &str) -> Result<String, Failure> {
-    std::fs::read_to_string(world.folder().join(name)).map_err(|error| broken(&format!("cannot read {name}"), &error))
-}
-
-pub(crate) fn write(world: &World, name: &str, text: &str) -> Result<(), Failure> {
-    std::fs::write(world.folder().join(name), text).map_err(|error| broken(&format!("cannot write {name}"), &error))
-}
-
-pub(crate) fn broken(what: &str, error: &std::io::Error) -> Failure {
-    Failure::new(Status::Internal, format!("{what}: {error}"))
 }

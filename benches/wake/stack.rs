@@ -20,9 +20,10 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::net::unix::pipe;
 
 use super::calls::{Calls, is, now, ring, since};
+use super::lab::{broken, read, write};
 use super::names::{BIND, PROVIDER, SPEAKS_FIRST, STACK, ZONE};
 use super::phases::Wake;
-use super::scene::{Provider, appears, broken, read, write};
+use super::scene::{Provider, appears};
 
 /// How long a wake may take after the caller has hung up.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -195,29 +195,21 @@ mod tests {
 
     const NOW: u64 = 1_790_000_000_000;
 
-    struct Folder(Scratch);
-
-    impl Folder {
-        fn new(name: &str) -> Self {
-            Self(Scratch::new(name))
-        }
-
-        fn open(&self) -> Journal {
-            Journal::open(&self.0.path("journal.sqlite"), Duration::from_secs(86_400), || NOW).unwrap()
-        }
+    fn open(folder: &Scratch) -> Journal {
+        Journal::open(&folder.path("journal.sqlite"), Duration::from_secs(86_400), || NOW).unwrap()
     }
 
     #[tokio::test]
     async fn a_wake_that_did_not_end_is_found_after_a_restart_where_it_was_cut_off() {
-        let folder = Folder::new("cut-off");
-        let journal = folder.open();
+        let folder = Scratch::new("cut-off");
+        let journal = open(&folder);
         let ended = journal.begin("a");
         journal.step(ended, Step::Ended, |wake| wake.cause = Some("idle".to_owned()));
         let cut_off = journal.begin("b");
         journal.step(cut_off, Step::Registered, |wake| wake.seq = Some(7));
         assert!(journal.flush().await);
         // Not dropped in good order: what was flushed is on disk as after kill -9.
-        let again = folder.open();
+        let again = open(&folder);
         let unfinished = again.unfinished();
         assert_eq!(unfinished.len(), 1);
         let wake = &unfinished[0];
@@ -227,14 +219,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_journal_in_a_folder_that_is_not_there_says_so_and_holds_nobody_up() {
-        let folder = Folder::new("nowhere");
-        let journal = Journal::open(&folder.0.path("no/journal.sqlite"), Duration::from_secs(86_400), || NOW).unwrap();
+        let folder = Scratch::new("nowhere");
+        let journal = Journal::open(&folder.path("no/journal.sqlite"), Duration::from_secs(86_400), || NOW).unwrap();
         let wake = journal.begin("a");
         journal.note(Some("a"), Some(wake), Note::Dialled);
         assert!(!journal.flush().await);
         assert!(journal.health().trouble.is_some());
         assert_eq!(journal.wakes().len(), 1);
-        std::fs::create_dir(folder.0.path("no")).unwrap();
+        std::fs::create_dir(folder.path("no")).unwrap();
         journal.note(Some("a"), Some(wake), Note::Dialled);
         assert!(journal.flush().await, "once there is a folder");
         assert_eq!(journal.health(), Health::default());

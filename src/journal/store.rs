@@ -172,25 +172,17 @@ mod tests {
     /// In 2026.
     const NOW: u64 = 1_790_000_000_000;
 
-    struct Folder(Scratch);
+    fn file(folder: &Scratch) -> PathBuf {
+        folder.path("journal.sqlite")
+    }
 
-    impl Folder {
-        fn new(name: &str) -> Self {
-            Self(Scratch::new(name))
-        }
+    fn open(folder: &Scratch, now: u64) -> Opened {
+        Store::open(&file(folder), Duration::from_millis(DAY * 10), now).unwrap()
+    }
 
-        fn path(&self) -> PathBuf {
-            self.0.path("journal.sqlite")
-        }
-
-        fn open(&self, now: u64) -> Opened {
-            Store::open(&self.path(), Duration::from_millis(DAY * 10), now).unwrap()
-        }
-
-        fn kept(&self) -> Vec<u64> {
-            let found = Reader::open(&self.path()).unwrap().read(&Filter::default()).unwrap();
-            found.into_iter().map(|found| found.at).collect()
-        }
+    fn kept(folder: &Scratch) -> Vec<u64> {
+        let found = Reader::open(&file(folder)).unwrap().read(&Filter::default()).unwrap();
+        found.into_iter().map(|found| found.at).collect()
     }
 
     fn at(at: u64) -> Line {
@@ -199,8 +191,8 @@ mod tests {
 
     #[test]
     fn entries_and_wakes_are_there_after_reopening() {
-        let folder = Folder::new("reopen");
-        let mut store = folder.open(NOW).store;
+        let folder = Scratch::new("reopen");
+        let mut store = open(&folder, NOW).store;
         let mut wake = Wake::begin(WakeNumber(1), "/dev/ttyS0", NOW);
         let note = Note::Registered { seq: 7 };
         let entry = Entry { at: NOW, line: Some("/dev/ttyS0".to_owned()), wake: Some(wake.wake), note: note.clone() };
@@ -210,23 +202,23 @@ mod tests {
         wake.seq = Some(7);
         store.commit(&[Line::Wake(wake.clone())]).unwrap();
         drop(store);
-        assert_eq!(folder.open(NOW).store.wakes(9).unwrap(), [wake.clone()]);
-        let found = Reader::open(&folder.path()).unwrap().read(&Filter::default()).unwrap();
+        assert_eq!(open(&folder, NOW).store.wakes(9).unwrap(), [wake.clone()]);
+        let found = Reader::open(&file(&folder)).unwrap().read(&Filter::default()).unwrap();
         assert_eq!((found[0].wake, found[0].note.as_ref().ok()), (Some(wake.wake), Some(&note)));
     }
 
     #[test]
     fn old_entries_go_and_a_clock_years_ahead_takes_none_that_are_not() {
-        let folder = Folder::new("prune");
-        let mut store = folder.open(NOW).store;
+        let folder = Scratch::new("prune");
+        let mut store = open(&folder, NOW).store;
         store.commit(&[at(NOW - 11 * DAY), at(NOW - 8 * DAY), at(NOW)]).unwrap();
         drop(store);
-        let mut store = folder.open(NOW).store;
+        let mut store = open(&folder, NOW).store;
         assert_eq!(store.prune(NOW + 5000 * DAY).unwrap(), 1, "as of a day after the newest");
-        assert_eq!(folder.kept(), [NOW - 8 * DAY, NOW]);
+        assert_eq!(kept(&folder), [NOW - 8 * DAY, NOW]);
         assert_eq!(store.prune(NOW + 5002 * DAY).unwrap(), 0, "it gains a day at a time, whatever it says");
         drop(store);
-        let mut store = folder.open(NOW).store;
+        let mut store = open(&folder, NOW).store;
         let pruned = [0, 2, 4, 6].map(|days| store.prune(NOW + days * DAY).unwrap());
         assert_eq!(pruned, [0, 0, 0, 1], "of what is as old as is to be kept, and older");
     }
@@ -234,11 +226,11 @@ mod tests {
     #[test]
     fn a_damaged_journal_is_put_aside_whole_and_a_new_one_begun() {
         for (name, bytes) in [("garbage", b"this is no database, and never was one".to_vec()), ("torn", Vec::new())] {
-            let folder = Folder::new(name);
-            let mut store = folder.open(NOW).store;
+            let folder = Scratch::new(name);
+            let mut store = open(&folder, NOW).store;
             store.commit(&(0..2000).map(|step| at(NOW + step)).collect::<Vec<_>>()).unwrap();
             drop(store);
-            let good = std::fs::read(folder.path()).unwrap();
+            let good = std::fs::read(file(&folder)).unwrap();
             let mut bad = good.clone();
             let place = bad.len() / 2;
             if bytes.is_empty() {
@@ -246,20 +238,20 @@ mod tests {
             } else {
                 bad.clone_from(&bytes);
             }
-            std::fs::write(folder.path(), &bad).unwrap();
-            let mut opened = folder.open(NOW);
+            std::fs::write(file(&folder), &bad).unwrap();
+            let mut opened = open(&folder, NOW);
             let (aside, _why) = opened.aside.unwrap();
             assert_eq!(std::fs::read(&aside).unwrap(), bad, "{name}");
             opened.store.commit(&[at(NOW)]).unwrap();
-            assert_eq!(folder.kept(), [NOW], "{name}");
+            assert_eq!(kept(&folder), [NOW], "{name}");
         }
     }
 
     #[test]
     fn a_newer_ringups_journal_is_put_aside_and_not_touched() {
-        let folder = Folder::new("newer");
-        folder.open(NOW).store.connection.execute_batch("PRAGMA user_version = 99").unwrap();
-        let opened = folder.open(NOW);
+        let folder = Scratch::new("newer");
+        open(&folder, NOW).store.connection.execute_batch("PRAGMA user_version = 99").unwrap();
+        let opened = open(&folder, NOW);
         assert!(opened.aside.unwrap().1.contains("version 99"));
     }
 }

@@ -139,23 +139,15 @@ mod tests {
 
     const NOW: u64 = 1_790_000_000_000;
 
-    struct Folder(Scratch);
+    fn writer(folder: &Scratch) -> Writer {
+        let (path, keep) = (folder.path("journal.sqlite"), Duration::from_secs(86_400));
+        let store = Some(Store::open(&path, keep, NOW).unwrap().store);
+        let health = watch::Sender::new(Health::default());
+        Writer { path, keep, store, health, clock: || NOW, backlog: VecDeque::new(), closing: false }
+    }
 
-    impl Folder {
-        fn new(name: &str) -> Self {
-            Self(Scratch::new(name))
-        }
-
-        fn writer(&self) -> Writer {
-            let (path, keep) = (self.0.path("journal.sqlite"), Duration::from_secs(86_400));
-            let store = Some(Store::open(&path, keep, NOW).unwrap().store);
-            let health = watch::Sender::new(Health::default());
-            Writer { path, keep, store, health, clock: || NOW, backlog: VecDeque::new(), closing: false }
-        }
-
-        fn kept(&self) -> usize {
-            Reader::open(&self.0.path("journal.sqlite")).unwrap().read(&Filter::default()).unwrap().len()
-        }
+    fn kept(folder: &Scratch) -> usize {
+        Reader::open(&folder.path("journal.sqlite")).unwrap().read(&Filter::default()).unwrap().len()
     }
 
     fn line() -> Line {
@@ -164,8 +156,8 @@ mod tests {
 
     #[test]
     fn what_a_full_disk_refuses_is_written_when_it_takes_it() {
-        let folder = Folder::new("full");
-        let mut writer = folder.writer();
+        let folder = Scratch::new("full");
+        let mut writer = writer(&folder);
         writer.store.as_ref().unwrap().set_read_only(true);
         for _line in 0..3 {
             writer.backlog.push_back(line());
@@ -175,13 +167,13 @@ mod tests {
         writer.store.as_ref().unwrap().set_read_only(false);
         writer.backlog.push_back(line());
         assert!(writer.write());
-        assert_eq!((folder.kept(), writer.health.borrow().clone()), (4, Health::default()));
+        assert_eq!((kept(&folder), writer.health.borrow().clone()), (4, Health::default()));
     }
 
     #[test]
     fn what_waits_for_the_disk_is_bounded_and_what_is_lost_is_counted() {
-        let folder = Folder::new("bounded");
-        let mut writer = folder.writer();
+        let folder = Scratch::new("bounded");
+        let mut writer = writer(&folder);
         writer.store.as_ref().unwrap().set_read_only(true);
         writer.backlog.extend((0..MOST_WAITING + 9).map(|_line| line()));
         assert!(!writer.write());
@@ -191,8 +183,8 @@ mod tests {
 
     #[test]
     fn a_journal_damaged_while_it_is_open_is_put_aside_and_nothing_new_is_lost() {
-        let folder = Folder::new("damaged");
-        let mut writer = folder.writer();
+        let folder = Scratch::new("damaged");
+        let mut writer = writer(&folder);
         writer.backlog.push_back(line());
         assert!(writer.write());
         writer.store = None;
@@ -200,6 +192,6 @@ mod tests {
         writer.backlog.push_back(line());
         assert!(writer.write());
         assert!(writer.health.borrow().aside.is_some());
-        assert_eq!(folder.kept(), 1);
+        assert_eq!(kept(&folder), 1);
     }
 }
