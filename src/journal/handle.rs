@@ -1,15 +1,15 @@
 //! The journal as the rooms share it: notes are handed over and forgotten, wakes are kept track of.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
 
+use super::health::Health;
 use super::note::{Entry, Note, Step, Wake, WakeNumber};
 use super::store::{Line, Opened, Store};
 use super::writer::{Order, Writer};
@@ -32,30 +32,6 @@ struct Shared {
     /// Newest first.
     wakes: Mutex<VecDeque<Wake>>,
     clock: fn() -> u64,
-}
-
-/// How the journal fares.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Health {
-    /// Why it cannot be written, while it cannot.
-    #[serde(default)]
-    pub trouble: Option<String>,
-    /// How many entries were lost to that.
-    #[serde(default)]
-    pub lost: u64,
-    /// The damaged file that was put aside, and what was wrong with it.
-    #[serde(default)]
-    pub aside: Option<(PathBuf, String)>,
-}
-
-impl Health {
-    pub(super) fn note_aside(&mut self, aside: Option<(PathBuf, String)>) -> bool {
-        let Some((path, why)) = aside else { return false };
-        tracing::error!(aside = %path.display(), why, "the journal could not be used and was put aside; a new one is begun");
-        self.aside = Some((path, why));
-        true
-    }
 }
 
 impl Journal {

@@ -5,6 +5,7 @@
 //! a wake that was cut off. Refuses to be the budget's only witness: that has a file of its own ([`crate::budget`]).
 
 mod handle;
+mod health;
 mod note;
 mod reader;
 mod resume;
@@ -13,7 +14,8 @@ mod show;
 mod store;
 mod writer;
 
-pub use self::handle::{Health, Journal};
+pub use self::handle::Journal;
+pub use self::health::Health;
 pub use self::note::{Caller, Entry, Note, Step, Wake, WakeNumber};
 pub use self::reader::{Filter, Found, JournalError, Reader};
 pub use self::resume::{Resume, decide};

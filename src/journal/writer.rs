@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use super::handle::Health;
+use super::health::Health;
 use super::schema;
 use super::store::{Line, Opened, Store};
 

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use hayes::line::Signals;
 use hayes::narrator::{classes, explain_report, register_name};
-use hayes::profile::{Evidence, Identification, Profile};
+use hayes::profile::{DEFAULT_ID, Evidence, Identification, Profile};
 use serde_json::{Value, json};
 
-use super::probe::{answers, in_words};
 use super::table::Table;
 
 /// How many lines of an answer to `ATI` are shown: the first ones name the modem, the rest are its settings.
@@ -203,4 +202,28 @@ fn commands(commands: &[String]) -> String {
 
 fn unknown() -> String {
     "nothing known of this kind".to_owned()
+}
+
+/// What a modem was recognised by, in words.
+fn in_words(evidence: Option<&Evidence>, profile: &Profile) -> String {
+    match evidence {
+        None => "as the configuration says".to_owned(),
+        Some(Evidence::Answers(answers)) => {
+            let said = answers.iter().map(|(command, line)| format!("AT{command} says {line:?}"));
+            said.collect::<Vec<_>>().join(", ")
+        }
+        Some(Evidence::Usb(id)) => format!("by its USB id {id}"),
+        Some(Evidence::None) if profile.id == DEFAULT_ID => "nothing it says names a known kind".to_owned(),
+        Some(Evidence::None) => String::new(),
+    }
+}
+
+/// The answers for programs: those it gave, by their commands.
+fn answers(seen: &Identification) -> Value {
+    json!(
+        seen.answers
+            .iter()
+            .map(|(command, lines)| (format!("AT{command}"), lines))
+            .collect::<std::collections::BTreeMap<_, _>>()
+    )
 }

@@ -6,8 +6,7 @@
 use hayes::driver::{Driver, DriverError};
 use hayes::line::LineSettings;
 use hayes::modem::{Answer, Kind, Settings};
-use hayes::profile::{Catalogue, Check, DEFAULT_ID, Evidence, Identification, Profile};
-use serde_json::{Value, json};
+use hayes::profile::{Catalogue, Check, Profile};
 use tokio_util::sync::CancellationToken;
 
 use super::findings::{CallerIdFindings, Findings};
@@ -169,28 +168,4 @@ fn check(profile: &Profile) -> Option<Check> {
 /// What it answered, unless it refused.
 fn lines(answer: Answer) -> Option<Vec<String>> {
     Some(answer.lines).filter(|_| answer.accepted == Some(true))
-}
-
-/// What a modem was recognised by, in words.
-pub(super) fn in_words(evidence: Option<&Evidence>, profile: &Profile) -> String {
-    match evidence {
-        None => "as the configuration says".to_owned(),
-        Some(Evidence::Answers(answers)) => {
-            let said = answers.iter().map(|(command, line)| format!("AT{command} says {line:?}"));
-            said.collect::<Vec<_>>().join(", ")
-        }
-        Some(Evidence::Usb(id)) => format!("by its USB id {id}"),
-        Some(Evidence::None) if profile.id == DEFAULT_ID => "nothing it says names a known kind".to_owned(),
-        Some(Evidence::None) => String::new(),
-    }
-}
-
-/// The answers for programs: those it gave, by their commands.
-pub(super) fn answers(seen: &Identification) -> Value {
-    json!(
-        seen.answers
-            .iter()
-            .map(|(command, lines)| (format!("AT{command}"), lines))
-            .collect::<std::collections::BTreeMap<_, _>>()
-    )
 }
