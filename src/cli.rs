@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::administration::{CredentialCommand, HostCommand};
 use crate::config::DEFAULT_PATH;
 use crate::control::JournalArgs;
 
@@ -102,6 +103,23 @@ pub enum Command {
         /// Tell what happens as JSON lines on standard output.
         #[arg(long)]
         json: bool,
+    },
+    /// On the directory's machine: add, list, show and enrol the hosts that register with it.
+    Host {
+        /// What to do.
+        #[command(subcommand)]
+        command: HostCommand,
+    },
+    /// On the directory's machine: make, renew and remove what hosts prove themselves with.
+    Credential {
+        /// What to do.
+        #[command(subcommand)]
+        command: CredentialCommand,
+    },
+    /// At home: register this machine with a directory, by the code that `ringup host enrol` printed there.
+    Enrol {
+        /// The code; read from standard input if left out.
+        code: Option<String>,
     },
     /// Be the PPP provider: answer calls, lend addresses.
     Provide {

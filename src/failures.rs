@@ -1,6 +1,6 @@
 //! The one map from the rooms' typed errors to exit statuses and advice.
 
-use crate::directory::DirectoryError;
+use crate::directory::{DirectoryError, DoorError};
 use crate::dns::{QueryError, RegisterError, UpdateError};
 use crate::exit::{Failure, Status};
 
@@ -57,9 +57,11 @@ impl From<&DirectoryError> for Failure {
             }
             DirectoryError::Bind { .. } => Self::caused(Status::Internal, error)
                 .hint("does another name server have the port? does this user lack CAP_NET_BIND_SERVICE?"),
-            DirectoryError::Store(_) | DirectoryError::Thread { .. } | DirectoryError::EndedEarly { .. } => {
-                Self::caused(Status::Internal, error)
-            }
+            DirectoryError::Door(DoorError::Tls(_)) => Self::caused(Status::Configuration, error),
+            DirectoryError::Door(_)
+            | DirectoryError::Store(_)
+            | DirectoryError::Thread { .. }
+            | DirectoryError::EndedEarly { .. } => Self::caused(Status::Internal, error),
         }
     }
 }

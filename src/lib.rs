@@ -4,6 +4,7 @@
 //! import one another; what they share lies below them: [`record`] (the nouns), [`dns`] (a record on the wire), [`mod@line`]
 //! (a modem line that is attended to) and [`link`] (PPP over a call). `docs/map.md` has the walks through them.
 
+pub mod administration;
 pub mod budget;
 pub mod cli;
 pub mod clock;

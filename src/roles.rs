@@ -24,7 +24,7 @@ use crate::record::{HostName, Identity, Reachability, SignedRecord};
 use crate::report::Report;
 use crate::sleep::Sleep;
 use crate::systemd::Notifier;
-use crate::{demo, directory, exchange, listen, provide, shutdown, watch};
+use crate::{administration, demo, directory, exchange, listen, provide, shutdown, watch};
 
 /// How long `ringup query` waits for an answer.
 const QUERY_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
@@ -79,12 +79,16 @@ pub async fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::Directory { json } => {
             let settings = config()?.directory()?;
             let report = report(*json);
-            let ready = |addresses: &[std::net::SocketAddr]| {
-                report.say(&serde_json::json!({ "event": "ready", "addresses": addresses }));
+            let ready = |addresses: &directory::Addresses| {
+                report
+                    .say(&serde_json::json!({ "event": "ready", "addresses": addresses.dns, "http": addresses.http }));
                 Notifier::from_environment().ready();
             };
             directory::run(settings, stop, ready).await.map_err(|error| Failure::from(&error))?;
         }
+        Command::Host { command } => print(&administration::host(&config()?, command).await?)?,
+        Command::Credential { command } => print(&administration::credential(&config()?, command).await?)?,
+        Command::Enrol { code } => print(&administration::enrol(&cli.config, code.as_deref()).await?)?,
         Command::Provide { json } => provide::run(config()?.provide()?, report(*json), &stop).await?,
         Command::Exchange { json } => exchange::run(config()?.exchange()?, *json, &stop).await?,
         Command::Modem { command } => modem::run(command, &cli.config, &stop).await?,
@@ -191,10 +195,14 @@ async fn query(config: &Config, host: &str, json: bool) -> Result<(), Failure> {
         )
     })?;
     let deadline = tokio::time::Instant::now() + QUERY_WITHIN;
-    let answer =
-        Resolver::new(config.servers()?).query(&name, deadline).await.map_err(|error| Failure::from(&error))?;
+    let resolver = Resolver::new(config.servers()?);
+    let answer = resolver.query(&name, deadline).await.map_err(|error| Failure::from(&error))?;
     let signed = connect::known(answer, &name)?;
     let Some(signed) = signed else {
+        let addresses = resolver.addresses(&name, deadline).await.map_err(|error| Failure::from(&error))?;
+        if !addresses.is_empty() {
+            return print(&uncertified(&name, &addresses, json));
+        }
         return Err(Failure::new(Status::NotRegistered, format!("{name} has never registered")));
     };
     if let Some(site) = site {
@@ -215,6 +223,7 @@ async fn query(config: &Config, host: &str, json: bool) -> Result<(), Failure> {
             &serde_json::json!({
                 "host": record.host().to_string(),
                 "state": record.state().as_str(),
+                "certified": true,
                 "seq": record.seq().number(),
                 "addresses": record.addresses(),
                 "reachability": record.reachability().as_str(),
@@ -234,6 +243,21 @@ async fn query(config: &Config, host: &str, json: bool) -> Result<(), Failure> {
         record.seq(),
         signed.key()
     ))
+}
+
+/// What is said of a host that has an address and no statement: a router registered it, or ddclient.
+fn uncertified(name: &HostName, addresses: &[IpAddr], json: bool) -> String {
+    if json {
+        let said = serde_json::json!({
+            "host": name.to_string(), "state": "online", "certified": false, "addresses": addresses,
+        });
+        return said.to_string();
+    }
+    let addresses: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
+    format!(
+        "{name} is online at {} (uncertified: the host did not sign this, so nothing proves it)",
+        addresses.join(", ")
+    )
 }
 
 fn identity(file: &Path) -> Result<String, Failure> {

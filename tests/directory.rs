@@ -17,7 +17,7 @@ use std::time::Duration;
 use domain::base::Message;
 use domain::base::iana::{Rcode, Rtype};
 use domain::rdata::{A, Aaaa};
-use ringup::directory::{DirectoryError, KeyBinding, Settings, StoreError, run};
+use ringup::directory::{DirectoryError, HttpSettings, KeyBinding, Settings, StoreError, run};
 use ringup::dns::tsig::{self, Algorithm, TsigKey};
 use ringup::dns::{
     Directory, Progress, QueryError, RegisterError, Registrar, Resolver, UpdateError, Waited, WallClock, message, name,
@@ -43,7 +43,7 @@ impl Server {
     async fn start(settings: Settings) -> Self {
         let (ready, address) = oneshot::channel();
         let (shutdown, mut task) = (CancellationToken::new(), JoinSet::new());
-        task.spawn(run(settings, shutdown.clone(), |addresses| ready.send(addresses[0]).unwrap()));
+        task.spawn(run(settings, shutdown.clone(), |addresses| ready.send(addresses.dns[0]).unwrap()));
         Self { address: address.await.unwrap(), shutdown, task }
     }
 
@@ -89,6 +89,7 @@ fn settings_of(folder: &Path, homes: &[HostName]) -> Settings {
         database: folder.join("directory.db"),
         zone: host("dyn.test"),
         nameserver: host("ns.dyn.test"),
+        http: HttpSettings::default(),
         keys: vec![
             bind(home_key(), homes),
             bind(key("away", "YXdheSBhd2F5IGF3YXkgYXdheQ=="), &[host("away.dyn.test")]),

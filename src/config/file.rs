@@ -9,6 +9,7 @@ use super::answer::{Key, WakeBy};
 use super::doorman::{Caller, Callers, Code, Limits};
 use super::exchange::Exchange;
 use super::host::Host;
+use super::http::Http;
 use super::isp::Isp;
 use super::modem::{Modem, ModemKind};
 use super::operation::{BudgetSection, JournalSection};
@@ -165,6 +166,8 @@ pub struct Directory {
     /// Who may register what.
     #[serde(default, rename = "key")]
     pub keys: Vec<DirectoryKey>,
+    /// Where it speaks HTTP.
+    pub http: Option<Http>,
 }
 
 /// A credential and the hosts bound to it.
@@ -300,6 +303,7 @@ impl File {
         if let Some(directory) = &mut self.directory {
             join(&mut directory.database);
             directory.keys.iter_mut().for_each(|key| join(&mut key.secret));
+            directory.http.iter_mut().for_each(|http| http.resolve(join));
         }
         if let Some(provide) = &mut self.provide {
             join(&mut provide.database);

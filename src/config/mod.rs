@@ -5,6 +5,7 @@ pub mod doorman;
 pub mod exchange;
 pub mod file;
 pub mod host;
+pub mod http;
 pub mod isp;
 pub mod modem;
 pub mod operation;

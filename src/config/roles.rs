@@ -144,6 +144,7 @@ impl Config {
             zone,
             nameserver: self.parsed("directory.nameserver", &section.nameserver, "a host's full name")?,
             keys,
+            http: section.http.as_ref().map(|http| self.http(http)).transpose()?.unwrap_or_default(),
         })
     }
 
@@ -265,7 +266,7 @@ impl Config {
         text.parse().map_err(|error| self.wrong(key, format!("`{text}` is not {expected}: {error}")))
     }
 
-    fn all<T: FromStr>(&self, key: &str, texts: &[String], expected: &str) -> Result<Vec<T>, ConfigError>
+    pub(super) fn all<T: FromStr>(&self, key: &str, texts: &[String], expected: &str) -> Result<Vec<T>, ConfigError>
     where
         T::Err: std::fmt::Display,
     {

@@ -194,6 +194,13 @@ impl Road<'_> {
         let answer =
             self.resolver.query(host, Instant::now() + ANSWER_WITHIN).await.map_err(|error| Failure::from(&error))?;
         let record = known(answer, host)?;
+        if record.is_none() && !self.settings.plan.has_number {
+            let deadline = Instant::now() + ANSWER_WITHIN;
+            let plain = self.resolver.addresses(host, deadline).await.map_err(|error| Failure::from(&error))?;
+            if let Some(address) = plain.first() {
+                return Err(uncertified(host, *address));
+            }
+        }
         match &record {
             None => self.progress.say(&Event::NeverRegistered { host: host.to_string() }),
             Some(signed) if signed.record().state() == crate::record::State::Asleep => {
@@ -238,6 +245,14 @@ pub fn known(answer: Answer, host: &HostName) -> Result<Option<SignedRecord>, Fa
         return Err(failure.hint("check the name; on the directory, a host must be bound to a key"));
     }
     Ok(answer.record)
+}
+
+/// An address that a router or ddclient registered, and the host did not sign: it may be anybody's by now.
+fn uncertified(host: &HostName, address: std::net::IpAddr) -> Failure {
+    let told = format!("{host} is at {address}, but its record is uncertified: the host did not sign it");
+    Failure::new(Status::WrongIdentity, told).hint(
+        "on the host, `ringup listen` or `ringup watch` signs; or connect to that address yourself, without proof",
+    )
 }
 
 fn has_route(server: &SocketAddr) -> bool {

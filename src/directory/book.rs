@@ -132,7 +132,9 @@ pub(super) fn decide(view: &View<'_>, change: &Change, now: u64) -> Result<Optio
     let credential = view.zone.credential(&change.by).filter(|credential| credential.hosts.contains(&wanted.host));
     let credential = credential.ok_or(Refusal::NotBound)?;
     let certified = known.and_then(|known| known.statement.signed());
-    let pinned = credential.identity.as_ref().or_else(|| certified.map(SignedRecord::key));
+    let configured = view.zone.pinned(&wanted.host);
+    let pinned = credential.identity.as_ref().or(configured.as_ref());
+    let pinned = pinned.or_else(|| certified.map(SignedRecord::key));
     let (addresses, text) = apply(wanted, known.filter(|known| known.remaining(now) > 0));
     let Some(text) = text else {
         // Once a host has spoken for itself, nobody else does.
@@ -146,7 +148,7 @@ pub(super) fn decide(view: &View<'_>, change: &Change, now: u64) -> Result<Optio
     if !signed.record().addresses().iter().eq(&addresses) {
         return Err(Refusal::AddressesDiffer);
     }
-    if pinned.is_none() && credential.enrol_until.is_some_and(|until| now > until) {
+    if pinned.is_none() && credential.enrol_until.is_some_and(|until| now >= until) {
         return Err(Refusal::EnrolmentOver);
     }
     signed.verify(pinned.unwrap_or_else(|| signed.key()))?;

@@ -33,6 +33,7 @@ impl Fixture {
             database: "unused".into(),
             zone: host("dyn.test"),
             nameserver: host("ns.dyn.test"),
+            http: super::HttpSettings::default(),
             keys: vec![KeyBinding { key: key(), hosts, identity: None }],
         });
         Self { zone: zone.unwrap(), index: Index::new(7), identity: Identity::generate().unwrap() }

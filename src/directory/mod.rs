@@ -4,17 +4,17 @@
 //! the disk. A host speaks for itself by signed statements (docs/record.md); what cannot sign is kept as uncertified. The cores (`zone`, `book`, `answer`,
 //! `update`) decide; the shells (`store`, `writer`, `server`) act.
 
+mod accounts;
 mod answer;
 mod book;
 #[cfg(test)]
 mod fixture;
-#[allow(dead_code, reason = "the fronts that change it while it runs stand on it")]
+mod http;
 mod roll;
 mod server;
 mod statement;
 mod store;
 mod update;
-#[allow(dead_code, reason = "the fronts that change it while it runs stand on it")]
 mod waiters;
 mod writer;
 mod zone;
@@ -30,6 +30,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use self::accounts::Accounts;
+pub use self::accounts::{CredentialInfo, Made, NewCredential, NewHost};
+use self::http::Desk;
+pub use self::http::{DoorError, HttpSettings, Network, TlsError, socket_of, token_hash};
+pub use self::roll::TokenHash;
 use self::server::{Front, serve_tcp, serve_udp};
 use self::store::Store;
 pub use self::store::StoreError;
@@ -51,6 +56,8 @@ pub struct Settings {
     pub nameserver: HostName,
     /// Who may register what.
     pub keys: Vec<KeyBinding>,
+    /// Where to speak HTTP; the administrator has his socket all the same.
+    pub http: HttpSettings,
 }
 
 /// What the holder of a key may register.
@@ -74,17 +81,19 @@ pub struct KeyBinding {
 pub async fn run(
     settings: Settings,
     shutdown: CancellationToken,
-    ready: impl FnOnce(&[SocketAddr]),
+    ready: impl FnOnce(&Addresses),
 ) -> Result<(), DirectoryError> {
     if settings.listen.is_empty() {
         return Err(DirectoryError::NoListen);
     }
     let zone = Arc::new(Zone::new(&settings)?);
     let (store, index) = open(&settings, &zone).await?;
+    let accounts = Accounts::open(&settings.database, Arc::clone(&zone))?;
     let mut sockets = Vec::new();
     for &address in &settings.listen {
         sockets.push(bind(address).await.map_err(|source| DirectoryError::Bind { address, source })?);
     }
+    let doors = http::open_doors(&settings.http, &socket_of(&settings.database)).await?;
     let clock = WallClock::system();
     let index = Arc::new(RwLock::new(index));
     let waiters = Arc::new(Waiters::default());
@@ -99,9 +108,12 @@ pub async fn run(
         tasks.spawn(serve_udp(Arc::clone(&front), udp, shutdown.clone()));
         tasks.spawn(serve_tcp(Arc::clone(&front), tcp, shutdown.clone()));
     }
+    let http = doors.addresses.clone();
+    let desk = Desk::new(Arc::clone(&front), accounts, settings.http, settings.database, shutdown.clone());
+    tasks.spawn(http::serve(Arc::new(desk), doors));
     drop(front);
-    tracing::info!(zone = %settings.zone, listen = ?addresses, "the directory answers");
-    ready(&addresses);
+    tracing::info!(zone = %settings.zone, listen = ?addresses, ?http, "the directory answers");
+    ready(&Addresses { dns: addresses, http });
     while let Some(ended) = tasks.join_next().await {
         if !shutdown.is_cancelled() {
             return Err(DirectoryError::EndedEarly { source: ended.err() });
@@ -110,6 +122,15 @@ pub async fn run(
     // The last front is gone with the tasks, so the writer commits what it has and closes the store.
     drop(written.await);
     Ok(())
+}
+
+/// Where a directory answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// DNS, over UDP and TCP.
+    pub dns: Vec<SocketAddr>,
+    /// HTTP.
+    pub http: Vec<SocketAddr>,
 }
 
 /// Why a directory does not serve.
@@ -140,6 +161,9 @@ pub enum DirectoryError {
         /// What the system said.
         source: io::Error,
     },
+    /// A door for HTTP that cannot be opened.
+    #[error(transparent)]
+    Door(#[from] DoorError),
     /// The database cannot be had.
     #[error("cannot serve without the registrations")]
     Store(#[from] StoreError),

@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::KeyBinding;
+use super::accounts::DEFAULT_LEASE;
 use crate::dns::TsigKey;
 use crate::record::{HostName, PublicKey};
 
 /// The SHA-256 of a token: what is kept of it.
-pub(super) type TokenHash = [u8; 32];
+pub type TokenHash = [u8; 32];
 
 /// Something by which a registrant proves that it may change hosts.
 #[derive(Clone, Debug)]
@@ -60,10 +61,18 @@ pub(super) struct Roll {
 }
 
 /// How a host is kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Hosting {
+    /// The identity that signs its statements; without it, the first one seen is kept.
+    pub(super) identity: Option<PublicKey>,
     /// How long, in seconds, a record holds that the host did not sign.
-    pub(super) uncertified_lease: Option<u32>,
+    pub(super) uncertified_lease: u32,
+}
+
+impl Default for Hosting {
+    fn default() -> Self {
+        Self { identity: None, uncertified_lease: DEFAULT_LEASE }
+    }
 }
 
 impl Roll {
@@ -193,7 +202,7 @@ mod tests {
         let mut roll = Roll::new(&host("dyn.test"));
         roll.add_host(&host("a.site.dyn.test"), Hosting::default());
         roll.add_host(&host("b.site.dyn.test"), Hosting::default());
-        roll.add_host(&host("b.site.dyn.test"), Hosting { uncertified_lease: Some(60) });
+        roll.add_host(&host("b.site.dyn.test"), Hosting { uncertified_lease: 60, ..Hosting::default() });
         roll.remove_host(&host("a.site.dyn.test"));
         assert!(roll.has_name(&host("site.dyn.test")) && !roll.has_name(&host("a.site.dyn.test")));
         roll.remove_host(&host("b.site.dyn.test"));

@@ -28,7 +28,6 @@ pub(super) struct Front {
     pub(super) zone: Arc<Zone>,
     pub(super) index: Arc<RwLock<Index>>,
     pub(super) orders: mpsc::Sender<Order>,
-    #[allow(dead_code, reason = "for the fronts that wait")]
     pub(super) waiters: Arc<Waiters>,
     pub(super) clock: WallClock,
 }

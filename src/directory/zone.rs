@@ -18,7 +18,7 @@ use super::{DirectoryError, Settings};
 use crate::dns::message::LONGEST_TTL;
 use crate::dns::tsig::TsigRecord;
 use crate::dns::{TsigKey, name};
-use crate::record::{HostName, Record, SignedRecord, State};
+use crate::record::{HostName, PublicKey, Record, SignedRecord, State};
 
 /// The part that does not come from registrations: the zone's own names, and who may register what.
 #[derive(Debug)]
@@ -55,7 +55,6 @@ impl Zone {
         self.roll.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    #[allow(dead_code, reason = "for the fronts that change it")]
     /// Changes who may register what; it holds from the next message on.
     pub(super) fn roll_mut(&self) -> RwLockWriteGuard<'_, Roll> {
         self.roll.write().unwrap_or_else(PoisonError::into_inner)
@@ -72,6 +71,11 @@ impl Zone {
             Proof::Tsig(key) => Some(key.clone()),
             Proof::Token(_) => None,
         }
+    }
+
+    /// Gives the identity that the administrator has given a host.
+    pub(super) fn pinned(&self, host: &HostName) -> Option<PublicKey> {
+        self.roll().hosting(host)?.identity
     }
 
     fn has_name(&self, name: &HostName) -> bool {

@@ -3,7 +3,7 @@
 //! Refuses to judge identities: a record comes as it was found, and whoever asked checks it against the pinned key.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -88,6 +88,26 @@ impl Resolver {
             Reading::Failed(rcode) => Err(QueryError::Refused(rcode)),
             Reading::Unreadable | Reading::Garbled => Err(QueryError::Garbled),
         }
+    }
+
+    /// Asks for a host's plain addresses: what is answered for one that does not sign, and proves nothing.
+    ///
+    /// # Errors
+    /// When no server answers before the deadline, or the answer is a refusal or cannot be read.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses nothing.
+    pub async fn addresses(&self, host: &HostName, deadline: Instant) -> Result<Vec<IpAddr>, QueryError> {
+        let mut found = Vec::new();
+        for rtype in [Rtype::A, Rtype::AAAA] {
+            let id = random::message_id().map_err(|source| self.unanswered(Some(source)))?;
+            let request = message::query(id, &name::of_host(host), rtype);
+            let read = |answer: &[u8]| Some(message::read_addresses(answer));
+            let answered = self.shared.exchanger.exchange(&request, 0, deadline, read).await;
+            let addresses = answered.map_err(|NoAnswer { source }| self.unanswered(source))?;
+            found.extend(addresses.ok_or(QueryError::Garbled)?);
+        }
+        Ok(found)
     }
 
     /// Waits until the host is online with a record newer than `after`: asks at once, then ever more slowly.

@@ -119,6 +119,23 @@ pub fn read(answer: &[u8], host: &HostName) -> Reading {
     read_records(answer, host).unwrap_or(Reading::Garbled)
 }
 
+/// Reads the plain addresses in an answer, which nobody signed; `None` for an answer that tells nothing.
+#[must_use]
+pub fn read_addresses(answer: &[u8]) -> Option<Vec<IpAddr>> {
+    let message = Message::from_octets(answer).ok()?;
+    if !matches!(message.header().rcode(), Rcode::NOERROR | Rcode::NXDOMAIN) {
+        return None;
+    }
+    let mut found: Vec<IpAddr> = Vec::new();
+    for address in message.answer().ok()?.limit_to_in::<A>() {
+        found.push(address.ok()?.data().addr().into());
+    }
+    for address in message.answer().ok()?.limit_to_in::<Aaaa>() {
+        found.push(address.ok()?.data().addr().into());
+    }
+    Some(found)
+}
+
 fn read_records(answer: &[u8], host: &HostName) -> Option<Reading> {
     let message = Message::from_octets(answer).ok()?;
     match message.header().rcode() {

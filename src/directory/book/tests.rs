@@ -197,7 +197,7 @@ fn a_removed_host_begins_anew() {
 fn a_credential_for_enrolling_takes_no_first_statement_after_its_time() {
     let mut fixture = Fixture::new();
     let mut credential = super::super::roll::Credential::clone(&fixture.zone.credential("home").unwrap());
-    credential.enrol_until = Some(NOW);
+    credential.enrol_until = Some(NOW + 1);
     fixture.zone.roll_mut().add_credential(credential);
     let first = change(&fixture.statement(1, &["203.0.113.9"]), NOW);
     assert_eq!(decide(&fixture.view(), &first, NOW + 1), Err(Refusal::EnrolmentOver));
