@@ -103,6 +103,9 @@ pub enum Command {
         /// Tell what happens as JSON lines on standard output.
         #[arg(long)]
         json: bool,
+        /// Copy the directory's database to a new file and end; a directory that runs goes on meanwhile.
+        #[arg(long, value_name = "FILE")]
+        backup: Option<PathBuf>,
     },
     /// On the directory's machine: add, list, show and enrol the hosts that register with it.
     Host {

@@ -76,7 +76,11 @@ pub async fn run(cli: &Cli) -> Result<u8, Failure> {
             let mut registrar = config.registrar(account)?;
             watch::run(&settings, &mut registrar, report(*json), &stop).await?;
         }
-        Command::Directory { json } => {
+        Command::Directory { backup: Some(copy), .. } => {
+            let settings = config()?.directory()?;
+            directory::back_up(&settings.database, copy).map_err(|error| Failure::caused(Status::Internal, &error))?;
+        }
+        Command::Directory { json, backup: None } => {
             let settings = config()?.directory()?;
             let report = report(*json);
             let ready = |addresses: &directory::Addresses| {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use domain::base::Message;
 use domain::base::iana::{Rcode, Rtype};
 use domain::rdata::{A, Aaaa};
-use ringup::directory::{DirectoryError, HttpSettings, KeyBinding, Settings, StoreError, run};
+use ringup::directory::{DirectoryError, KeyBinding, Settings, StoreError, run};
 use ringup::dns::tsig::{self, Algorithm, TsigKey};
 use ringup::dns::{
     Directory, Progress, QueryError, RegisterError, Registrar, Resolver, UpdateError, Waited, WallClock, message, name,
@@ -83,18 +83,12 @@ fn settings(folder: &Scratch) -> Settings {
 }
 
 fn settings_of(folder: &Path, homes: &[HostName]) -> Settings {
-    let bind = |key, hosts: &[HostName]| KeyBinding { key, hosts: hosts.to_vec(), identity: None };
-    Settings {
-        listen: vec!["127.0.0.1:0".parse().unwrap()],
-        database: folder.join("directory.db"),
-        zone: host("dyn.test"),
-        nameserver: host("ns.dyn.test"),
-        http: HttpSettings::default(),
-        keys: vec![
-            bind(home_key(), homes),
-            bind(key("away", "YXdheSBhd2F5IGF3YXkgYXdheQ=="), &[host("away.dyn.test")]),
-        ],
-    }
+    let bind = |key, hosts: &[HostName]| KeyBinding { hosts: hosts.to_vec(), ..KeyBinding::of(key) };
+    let listen = vec!["127.0.0.1:0".parse().unwrap()];
+    let mut settings = Settings::new(listen, folder.join("directory.db"), host("dyn.test"), host("ns.dyn.test"));
+    settings.keys =
+        vec![bind(home_key(), homes), bind(key("away", "YXdheSBhd2F5IGF3YXkgYXdheQ=="), &[host("away.dyn.test")])];
+    settings
 }
 
 /// The same directory as the program's own configuration has it, with the home key alone.
@@ -461,7 +455,7 @@ async fn each_of_several_directories_has_the_record_under_its_own_name_and_one_n
     let first = Server::start(settings(&one)).await;
     let mut elsewhere = settings(&other);
     (elsewhere.zone, elsewhere.nameserver) = (host("else.test"), host("ns.else.test"));
-    let binding = |key, name| KeyBinding { key, hosts: vec![host(name)], identity: None };
+    let binding = |key, name| KeyBinding { hosts: vec![host(name)], ..KeyBinding::of(key) };
     elsewhere.keys = vec![binding(key("theirs", "AAAA"), "cabin.else.test")];
     let second = Server::start(elsewhere).await;
     let identity = Identity::generate().unwrap();

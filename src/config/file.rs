@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::answer::{Key, WakeBy};
+use super::directory::Directory;
 use super::doorman::{Caller, Callers, Code, Limits};
 use super::exchange::Exchange;
 use super::host::Host;
-use super::http::Http;
 use super::isp::Isp;
 use super::modem::{Modem, ModemKind};
 use super::operation::{BudgetSection, JournalSection};
@@ -151,42 +151,6 @@ pub struct Site {
     pub calls: u32,
 }
 
-/// The directory.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Directory {
-    /// Addresses to answer on, UDP and TCP.
-    pub listen: Vec<SocketAddr>,
-    /// The SQLite file.
-    pub database: PathBuf,
-    /// The zone it is authoritative for.
-    pub zone: String,
-    /// The name of this server, for SOA and NS.
-    pub nameserver: String,
-    /// Who may register what.
-    #[serde(default, rename = "key")]
-    pub keys: Vec<DirectoryKey>,
-    /// Where it speaks HTTP.
-    pub http: Option<Http>,
-}
-
-/// A credential and the hosts bound to it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct DirectoryKey {
-    /// The TSIG key's name.
-    pub name: String,
-    /// `hmac-sha256`, `hmac-sha384` or `hmac-sha512`.
-    #[serde(default = "default_algorithm")]
-    pub algorithm: String,
-    /// The file that holds the secret in base64.
-    pub secret: PathBuf,
-    /// The hosts that it may register, and no others.
-    pub hosts: Vec<String>,
-    /// The host's public key; without it the first one seen is kept.
-    pub identity: Option<String>,
-}
-
 /// The PPP provider.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -223,7 +187,7 @@ pub(super) fn default_link_within() -> Span {
     Span::seconds(30) // pppd's own patience with default timers
 }
 
-fn default_algorithm() -> String {
+pub(super) fn default_algorithm() -> String {
     "hmac-sha256".to_owned()
 }
 
@@ -301,9 +265,7 @@ impl File {
         self.listen.iter_mut().filter_map(|listen| listen.codes.as_mut()).for_each(join);
         self.sites.values_mut().filter_map(|site| site.key.as_mut()).for_each(join);
         if let Some(directory) = &mut self.directory {
-            join(&mut directory.database);
-            directory.keys.iter_mut().for_each(|key| join(&mut key.secret));
-            directory.http.iter_mut().for_each(|http| http.resolve(join));
+            directory.resolve(join);
         }
         if let Some(provide) = &mut self.provide {
             join(&mut provide.database);

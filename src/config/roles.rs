@@ -14,9 +14,9 @@ use crate::connect::{self, own_link};
 use crate::dns::TsigKey;
 use crate::dns::tsig::Algorithm;
 use crate::exit::{Failure, Status};
-use crate::record::{HostName, PublicKey};
+use crate::record::PublicKey;
 use crate::secret::Secret;
-use crate::{directory, line, listen, provide, watch};
+use crate::{line, listen, provide, watch};
 
 /// What `listen` works with.
 pub struct HomeSettings {
@@ -112,40 +112,6 @@ impl Config {
         let linger = self.section("isp", self.file().isp.as_ref())?.linger.duration();
         let socket = self.file().runtime_directory.join("own-link.sock");
         Ok(own_link::keeper::Settings { socket, line, modem, isp, linger })
-    }
-
-    /// What `ringup directory` works with.
-    ///
-    /// # Errors
-    /// When the section is missing or wrong.
-    pub fn directory(&self) -> Result<directory::Settings, ConfigError> {
-        let section = self.section("directory", self.file().directory.as_ref())?;
-        if section.listen.is_empty() {
-            return Err(self.wrong("directory.listen", "no address to answer on; expected such as [\"0.0.0.0:53\"]"));
-        }
-        let zone: HostName = self.parsed("directory.zone", &section.zone, "a zone's name")?;
-        let mut keys = Vec::new();
-        for (index, key) in section.keys.iter().enumerate() {
-            let at = |field: &str| format!("directory.key[{index}].{field}");
-            let hosts: Vec<HostName> = self.all(&at("hosts"), &key.hosts, "a host's full name")?;
-            if let Some(outside) = hosts.iter().find(|host| !host.is_within(&zone)) {
-                return Err(self.wrong(&at("hosts"), format!("{outside} is not in the zone {zone}")));
-            }
-            let identity = match &key.identity {
-                Some(text) => Some(self.parsed(&at("identity"), text, "what `ringup identity` prints")?),
-                None => None,
-            };
-            let key = self.tsig(&at("secret"), &key.name, &key.algorithm, &key.secret)?;
-            keys.push(directory::KeyBinding { key, hosts, identity });
-        }
-        Ok(directory::Settings {
-            listen: section.listen.clone(),
-            database: section.database.clone(),
-            zone,
-            nameserver: self.parsed("directory.nameserver", &section.nameserver, "a host's full name")?,
-            keys,
-            http: section.http.as_ref().map(|http| self.http(http)).transpose()?.unwrap_or_default(),
-        })
     }
 
     /// What `ringup provide` works with.
@@ -265,7 +231,6 @@ impl Config {
     {
         text.parse().map_err(|error| self.wrong(key, format!("`{text}` is not {expected}: {error}")))
     }
-
     pub(super) fn all<T: FromStr>(&self, key: &str, texts: &[String], expected: &str) -> Result<Vec<T>, ConfigError>
     where
         T::Err: std::fmt::Display,

@@ -8,12 +8,12 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use domain::base::Name;
 use domain::base::iana::Rtype;
 
+use super::entry::{Certified, Entry, Fence, Known};
 use super::statement::Statement;
-use super::zone::{Entry, Fence, Place, View};
-use crate::record::{HostName, Record, RecordError, Seq, SignedRecord, StatementError, VerifyError};
+use super::zone::{Place, View};
+use crate::record::{HostName, Record, RecordError, Seq, StatementError, VerifyError};
 
 /// A change that somebody has been authenticated to ask for.
 #[derive(Clone, Debug)]
@@ -26,8 +26,8 @@ pub(super) struct Change {
     pub(super) uncertified: Option<u32>,
     /// What has to be so, or why that cannot be told.
     pub(super) prerequisites: Result<Vec<Prerequisite>, Refusal>,
-    /// What is to be done, or why that cannot be told; `None` for nothing at all.
-    pub(super) wanted: Result<Option<Wanted>, Refusal>,
+    /// What is to be done, host by host, all of it or nothing; or why that cannot be told.
+    pub(super) wanted: Result<Vec<Wanted>, Refusal>,
 }
 
 /// What a change does to one host.
@@ -41,7 +41,8 @@ pub(super) struct Wanted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     AddAddress(IpAddr),
-    AddStatement(String),
+    /// A statement that was found certified, or why it was not.
+    AddStatement(Result<Certified, Refusal>),
     /// Delete the addresses of one type, or of both for [`Rtype::ANY`].
     DeleteAddresses(Rtype),
     DeleteAddress(IpAddr),
@@ -54,7 +55,8 @@ pub(super) enum Step {
 /// A condition on the zone (RFC 2136 section 2.4).
 #[derive(Clone, Debug)]
 pub(super) struct Prerequisite {
-    pub(super) owner: Name<Vec<u8>>,
+    /// In lower case, without its root.
+    pub(super) owner: Vec<u8>,
     pub(super) condition: Condition,
 }
 
@@ -87,8 +89,8 @@ pub(super) enum Refusal {
     Replayed { last: u64 },
     #[error("the credential is not bound to this host")]
     NotBound,
-    #[error("the update names several hosts; expected one")]
-    SeveralHosts,
+    #[error("the update names too many hosts; expected at most {MOST_HOSTS}")]
+    TooManyHosts,
     #[error("the update holds records other than addresses and the statement")]
     OtherRecords,
     #[error("the time for enrolling this host with this credential is over")]
@@ -107,53 +109,84 @@ pub(super) enum Refusal {
     Stale { offered: Seq, known: Seq },
 }
 
-/// Decides a change at a time in Unix seconds: gives the host's new entry, or `None` where nothing is left to be done.
-pub(super) fn decide(view: &View<'_>, change: &Change, now: u64) -> Result<Option<Entry>, Refusal> {
-    if let Ok(Some(wanted)) = &change.wanted
-        && let Some(known) = view.entry(&wanted.host).filter(|known| known.key == change.by)
-        && let (Some(last), Some(fence)) = (&known.fence, &change.fence)
+/// Decides a change at a time in Unix seconds: gives the new entries of its hosts, none where nothing is left to be done.
+pub(super) fn decide(view: &View<'_>, change: &Change, now: u64) -> Result<Vec<Entry>, Refusal> {
+    if let (Ok(wanted), Some(fence)) = (&change.wanted, &change.fence)
+        && pass(view, &change.by, wanted, fence)? == Passed::Before
     {
-        if last == fence {
-            return Ok(None);
-        }
-        if fence.time_signed < last.time_signed {
-            return Err(Refusal::Replayed { last: last.time_signed });
-        }
+        return Ok(Vec::new());
     }
     for prerequisite in change.prerequisites.as_ref().map_err(Clone::clone)? {
         check(view, prerequisite, now)?;
     }
-    let Some(wanted) = change.wanted.as_ref().map_err(Clone::clone)? else { return Ok(None) };
-    let known = view.entry(&wanted.host);
-    let entry = |statement| Entry { statement, received: now, key: change.by.clone(), fence: change.fence.clone() };
-    if wanted.steps.contains(&Step::Remove) {
-        return Ok(known.map(|_| entry(Statement::Removed(wanted.host.clone()))));
+    let mut entries = Vec::new();
+    for wanted in change.wanted.as_ref().map_err(Clone::clone)? {
+        let Some(statement) = register(view, change, wanted, now)? else { continue };
+        let (key, fence) = (change.by.clone(), change.fence.clone());
+        entries.push(Entry { statement, received: now, key, fence, expired: false });
     }
-    let credential = view.zone.credential(&change.by).filter(|credential| credential.hosts.contains(&wanted.host));
-    let credential = credential.ok_or(Refusal::NotBound)?;
-    let certified = known.and_then(|known| known.statement.signed());
-    let configured = view.zone.pinned(&wanted.host);
-    let pinned = credential.identity.as_ref().or(configured.as_ref());
-    let pinned = pinned.or_else(|| certified.map(SignedRecord::key));
-    let (addresses, text) = apply(wanted, known.filter(|known| known.remaining(now) > 0));
-    let Some(text) = text else {
+    Ok(entries)
+}
+
+#[derive(PartialEq, Eq)]
+enum Passed {
+    /// It is the very request that was accepted last.
+    Before,
+    /// It is a new one.
+    Now,
+}
+
+/// Holds a request against the fences of its hosts.
+fn pass(view: &View<'_>, by: &str, wanted: &[Wanted], fence: &Fence) -> Result<Passed, Refusal> {
+    let fingerprint = view.index.fingerprint(by, &fence.mac);
+    let kept = wanted.iter().filter_map(|wanted| view.kept(&wanted.host)).filter(|kept| kept.is_by_key(fingerprint));
+    let mut last = None;
+    for kept in kept {
+        if kept.is_by(fingerprint) && kept.time_signed == fence.time_signed {
+            return Ok(Passed::Before);
+        }
+        last = last.max(Some(kept.time_signed));
+    }
+    match last {
+        Some(last) if fence.time_signed < last => Err(Refusal::Replayed { last }),
+        Some(_) | None => Ok(Passed::Now),
+    }
+}
+
+/// Decides about one host; `None` where it is already so.
+fn register(view: &View<'_>, change: &Change, wanted: &Wanted, now: u64) -> Result<Option<Statement>, Refusal> {
+    let kept = view.kept(&wanted.host);
+    let known = kept.and_then(|kept| kept.known(&wanted.host));
+    if wanted.steps.contains(&Step::Remove) {
+        return Ok(known.map(|_| Statement::Removed(wanted.host.clone())));
+    }
+    let credential = view.zone.credential(&change.by).filter(|credential| credential.covers(&wanted.host));
+    let credential = credential.filter(|_| !view.zone.is_own(&wanted.host)).ok_or(Refusal::NotBound)?;
+    let certified = known.as_ref().and_then(|known| known.statement.signed());
+    let pinned = credential.identity.or_else(|| view.zone.pinned(&wanted.host));
+    let pinned = pinned.or_else(|| certified.map(|signed| *signed.key()));
+    let (addresses, statement) = apply(wanted, known.as_ref().filter(|known| known.remaining(now) > 0));
+    let Some(statement) = statement else {
         // Once a host has spoken for itself, nobody else does.
-        let lease = change.uncertified.filter(|_| pinned.is_none()).ok_or(Refusal::NoStatement)?;
-        let last = known.and_then(|known| known.statement.record()).map(Record::seq);
+        let lease = change.uncertified.or(credential.uncertified_lease).filter(|_| pinned.is_none());
+        let lease = lease.ok_or(Refusal::NoStatement)?;
+        let last = known.as_ref().and_then(|known| known.statement.record()).map(Record::seq);
         let seq = last.map_or(Some(Seq::FIRST), Seq::next).ok_or(Refusal::Malformed)?;
         let addresses = addresses.into_iter().collect();
-        return Ok(Some(entry(Statement::uncertified(&wanted.host, addresses, seq, now, lease)?)));
+        return Ok(Some(Statement::uncertified(&wanted.host, addresses, seq, now, lease)?));
     };
-    let signed = SignedRecord::parse(&wanted.host, &text)?;
+    let signed = statement.as_ref().map_err(Clone::clone)?.signed();
     if !signed.record().addresses().iter().eq(&addresses) {
         return Err(Refusal::AddressesDiffer);
     }
     if pinned.is_none() && credential.enrol_until.is_some_and(|until| now >= until) {
         return Err(Refusal::EnrolmentOver);
     }
-    signed.verify(pinned.unwrap_or_else(|| signed.key()))?;
+    if pinned.is_some_and(|pinned| pinned != *signed.key()) {
+        return Err(VerifyError::OtherKey { found: *signed.key() }.into());
+    }
     if let Some(certified) = certified {
-        if *certified == signed {
+        if certified == signed {
             return Ok(None);
         }
         let (offered, known) = (signed.record().seq(), certified.record().seq());
@@ -161,11 +194,11 @@ pub(super) fn decide(view: &View<'_>, change: &Change, now: u64) -> Result<Optio
             return Err(Refusal::Stale { offered, known });
         }
     }
-    Ok(Some(entry(Statement::Signed(signed))))
+    Ok(Some(Statement::Signed(signed.clone())))
 }
 
-/// Takes the steps in order, and gives the addresses and the statement's text that they end with.
-fn apply(wanted: &Wanted, known: Option<&Entry>) -> (BTreeSet<IpAddr>, Option<String>) {
+/// Takes the steps in order, and gives the addresses and the statement that they end with.
+fn apply<'w>(wanted: &'w Wanted, known: Option<&Known>) -> (BTreeSet<IpAddr>, Option<&'w Result<Certified, Refusal>>) {
     let record = known.and_then(|known| known.statement.record());
     let mut addresses: BTreeSet<IpAddr> =
         record.map(|record| record.addresses().iter().copied().collect()).unwrap_or_default();
@@ -175,7 +208,7 @@ fn apply(wanted: &Wanted, known: Option<&Entry>) -> (BTreeSet<IpAddr>, Option<St
             Step::AddAddress(address) => {
                 addresses.insert(*address);
             }
-            Step::AddStatement(text) => statement = Some(text.clone()),
+            Step::AddStatement(read) => statement = Some(read),
             Step::DeleteAddresses(Rtype::A) => addresses.retain(IpAddr::is_ipv6),
             Step::DeleteAddresses(Rtype::AAAA) => addresses.retain(IpAddr::is_ipv4),
             Step::DeleteAddresses(_) => addresses.clear(),
@@ -195,20 +228,26 @@ fn check(view: &View<'_>, prerequisite: &Prerequisite, now: u64) -> Result<(), R
     if matches!(place, Place::Outside) {
         return Err(Refusal::OutsideZone);
     }
-    let present = |rtype| !view.records(place, rtype, now).is_empty();
+    let found = |rtype| {
+        let mut found = BTreeSet::new();
+        view.records(place, rtype, now, &mut |_, _, data| {
+            found.insert(data.to_vec());
+        });
+        found
+    };
+    let present = |rtype| !found(rtype).is_empty();
     let (holds, refusal) = match &prerequisite.condition {
         Condition::NameInUse => (present(Rtype::ANY), Refusal::NameMissing),
         Condition::NameNotInUse => (!present(Rtype::ANY), Refusal::NamePresent),
         Condition::Exists(rtype) => (present(*rtype), Refusal::RecordsMissing),
         Condition::Absent(rtype) => (!present(*rtype), Refusal::RecordsPresent),
-        Condition::Equals(rtype, expected) => {
-            let found: BTreeSet<_> =
-                view.records(place, *rtype, now).iter().map(|(_, data)| data.canonical()).collect();
-            (found == *expected, Refusal::RecordsMissing)
-        }
+        Condition::Equals(rtype, expected) => (found(*rtype) == *expected, Refusal::RecordsMissing),
     };
     if holds { Ok(()) } else { Err(refusal) }
 }
+
+/// The most hosts that one request may change.
+pub(super) const MOST_HOSTS: usize = 64;
 
 #[cfg(test)]
 mod tests;

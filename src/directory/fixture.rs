@@ -28,14 +28,10 @@ pub(super) struct Fixture {
 impl Fixture {
     pub(super) fn new() -> Self {
         let hosts = vec![host("home.dyn.test"), host("deep.site.dyn.test")];
-        let zone = Zone::new(&Settings {
-            listen: Vec::new(),
-            database: "unused".into(),
-            zone: host("dyn.test"),
-            nameserver: host("ns.dyn.test"),
-            http: super::HttpSettings::default(),
-            keys: vec![KeyBinding { key: key(), hosts, identity: None }],
-        });
+        let listen = vec!["192.0.2.53:53".parse().unwrap(), "[2001:db8::53]:53".parse().unwrap()];
+        let mut settings = Settings::new(listen, "unused".into(), host("dyn.test"), host("ns.dyn.test"));
+        settings.keys = vec![KeyBinding { hosts, ..KeyBinding::of(key()) }];
+        let zone = Zone::new(&settings);
         Self { zone: zone.unwrap(), index: Index::new(7), identity: Identity::generate().unwrap() }
     }
 
@@ -55,12 +51,22 @@ impl Fixture {
 
     /// Registers at [`NOW`].
     pub(super) fn register(&mut self, seq: u64, addresses: &[&str]) {
+        self.insert(Statement::Signed(self.statement(seq, addresses)));
+    }
+
+    /// Registers at [`NOW`], without the host's signature.
+    pub(super) fn register_uncertified(&mut self, seq: u64, addresses: &[&str]) {
+        self.insert(Statement::Uncertified(self.statement(seq, addresses).record().clone()));
+    }
+
+    fn insert(&mut self, statement: Statement) {
         let entry = Entry {
-            statement: Statement::Signed(self.statement(seq, addresses)),
+            statement,
             received: NOW,
             key: "home".to_owned(),
             fence: Some(Fence { time_signed: NOW, mac: vec![1; 32] }),
+            expired: false,
         };
-        self.index.insert(entry, &self.zone);
+        self.index.insert(&entry, &self.zone);
     }
 }

@@ -1,44 +1,57 @@
 //! The directory: an authoritative name server in one process, whose records are the hosts' own signed statements.
 //!
 //! A key changes its own hosts and no others, a host's past never comes back, and nothing is acknowledged before it is on
-//! the disk. A host speaks for itself by signed statements (docs/record.md); what cannot sign is kept as uncertified. The cores (`zone`, `book`, `answer`,
-//! `update`) decide; the shells (`store`, `writer`, `server`) act.
+//! the disk. A host speaks for itself by signed statements (docs/record.md); what cannot sign is kept as uncertified. The
+//! cores (`zone`, `index`, `book`, `answer`, `update`, `limits`) decide; the shells (`store`, `writer`, `udp`, `tcp`,
+//! `transfer`, `notify`) act. `docs/directory.md` tells how it is run.
 
 mod accounts;
 mod answer;
 mod book;
+mod entry;
 #[cfg(test)]
 mod fixture;
+mod front;
 mod http;
+mod index;
+mod limits;
+mod notify;
+mod request;
 mod roll;
-mod server;
 mod statement;
 mod store;
+mod tcp;
+mod transfer;
+mod udp;
 mod update;
 mod waiters;
 mod writer;
 mod zone;
 
-use std::io;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
+use std::{io, thread};
 
-use tokio::net::{TcpListener, UdpSocket};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use self::accounts::Accounts;
 pub use self::accounts::{CredentialInfo, Made, NewCredential, NewHost};
+use self::front::Front;
 use self::http::Desk;
 pub use self::http::{DoorError, HttpSettings, Network, TlsError, socket_of, token_hash};
 pub use self::roll::TokenHash;
-use self::server::{Front, serve_tcp, serve_udp};
 use self::store::Store;
 pub use self::store::StoreError;
+use self::transfer::Transfers;
 use self::waiters::Waiters;
+use self::writer::Writer;
 use self::zone::Zone;
 use crate::dns::{TsigKey, WallClock};
 use crate::record::{HostName, PublicKey};
@@ -54,10 +67,52 @@ pub struct Settings {
     pub zone: HostName,
     /// The name of this server, as the zone's NS record gives it.
     pub nameserver: HostName,
+    /// The addresses of this server under that name, where it is in the zone.
+    pub nameserver_addresses: Vec<IpAddr>,
     /// Who may register what.
     pub keys: Vec<KeyBinding>,
     /// Where to speak HTTP; the administrator has his socket all the same.
     pub http: HttpSettings,
+    /// Who has copies of the zone.
+    pub secondaries: Vec<Secondary>,
+    /// How many answers a network of strangers gets by UDP in a second; zero for any number.
+    pub answers_a_second: u32,
+    /// How long what hosts said before is remembered; `None` for ever.
+    pub history: Option<Duration>,
+}
+
+impl Settings {
+    /// A directory for a zone without keys, secondaries and limits.
+    #[must_use]
+    pub fn new(listen: Vec<SocketAddr>, database: PathBuf, zone: HostName, nameserver: HostName) -> Self {
+        Self {
+            nameserver_addresses: listen
+                .iter()
+                .map(SocketAddr::ip)
+                .filter(|address| !address.is_unspecified())
+                .collect(),
+            listen,
+            database,
+            zone,
+            nameserver,
+            keys: Vec::new(),
+            http: HttpSettings::default(),
+            secondaries: Vec::new(),
+            answers_a_second: 0,
+            history: None,
+        }
+    }
+}
+
+/// A server that has a copy of the zone.
+#[derive(Clone, Debug)]
+pub struct Secondary {
+    /// Where it is told of changes, and, without a key, where it may come from.
+    pub address: SocketAddr,
+    /// Its name, for the zone's NS records; without one it stays unknown.
+    pub name: Option<HostName>,
+    /// The key that signs what passes between it and us.
+    pub key: Option<TsigKey>,
 }
 
 /// What the holder of a key may register.
@@ -67,8 +122,20 @@ pub struct KeyBinding {
     pub key: TsigKey,
     /// The hosts it may change, all in the zone.
     pub hosts: Vec<HostName>,
+    /// Names below which it may change every host, all in the zone.
+    pub below: Vec<HostName>,
+    /// For how many seconds an address holds that its host did not sign; `None` where every host has to sign.
+    pub uncertified_lease: Option<u32>,
     /// The identity that signs the hosts' statements; without it, the first one seen of each host is kept.
     pub identity: Option<PublicKey>,
+}
+
+impl KeyBinding {
+    /// A key that may change nothing yet.
+    #[must_use]
+    pub fn of(key: TsigKey) -> Self {
+        Self { key, hosts: Vec::new(), below: Vec::new(), uncertified_lease: None, identity: None }
+    }
 }
 
 /// Serves until the shutdown; calls `ready` with the addresses it answers at once it does.
@@ -95,31 +162,73 @@ pub async fn run(
     }
     let doors = http::open_doors(&settings.http, &socket_of(&settings.database)).await?;
     let clock = WallClock::system();
+    let (serials, told) = watch::channel(index.serial);
     let index = Arc::new(RwLock::new(index));
     let waiters = Arc::new(Waiters::default());
-    let (orders, written) =
-        writer::start(store, Arc::clone(&zone), Arc::clone(&index), Arc::clone(&waiters), clock.clone())
-            .map_err(|source| DirectoryError::Thread { source })?;
+    let (orders, written) = writer::start(Writer {
+        store,
+        zone: Arc::clone(&zone),
+        index: Arc::clone(&index),
+        waiters: Arc::clone(&waiters),
+        clock: clock.clone(),
+        serials,
+        history: settings.history.map(|history| history.as_secs()),
+    })
+    .map_err(|source| DirectoryError::Thread { source })?;
     let front = Arc::new(Front { zone, index, orders, waiters, clock });
+    let transfers = Arc::new(Transfers {
+        database: settings.database.clone(),
+        secondaries: settings.secondaries.clone(),
+        places: Semaphore::new(transfer::MOST_AT_A_TIME),
+    });
+    let stop = Stop::new().map_err(|source| DirectoryError::Thread { source })?;
     let mut tasks = JoinSet::new();
     let mut addresses = Vec::new();
     for (address, udp, tcp) in sockets {
         addresses.push(address);
-        tasks.spawn(serve_udp(Arc::clone(&front), udp, shutdown.clone()));
-        tasks.spawn(serve_tcp(Arc::clone(&front), tcp, shutdown.clone()));
+        for socket in udp {
+            let ended = udp::start(Arc::clone(&front), socket, Arc::clone(&stop.0), settings.answers_a_second)
+                .map_err(|source| DirectoryError::Thread { source })?;
+            tasks.spawn(async move { ended.await.ok().map(io::Error::from) });
+        }
+        let tcp = tcp::serve(Arc::clone(&front), Arc::clone(&transfers), tcp, shutdown.clone());
+        tasks.spawn(async move {
+            tcp.await;
+            None
+        });
     }
     let http = doors.addresses.clone();
     let desk = Desk::new(Arc::clone(&front), accounts, settings.http, settings.database, shutdown.clone());
-    tasks.spawn(http::serve(Arc::new(desk), doors));
-    drop(front);
+    let serving = http::serve(Arc::new(desk), doors);
+    tasks.spawn(async move {
+        serving.await;
+        None
+    });
+    for secondary in settings.secondaries {
+        let (zone, clock) = (Arc::clone(&front.zone), front.clock.clone());
+        let telling = notify::tell(secondary, zone, told.clone(), clock, shutdown.clone());
+        tasks.spawn(async move {
+            telling.await;
+            None
+        });
+    }
+    drop((front, told));
     tracing::info!(zone = %settings.zone, listen = ?addresses, ?http, "the directory answers");
     ready(&Addresses { dns: addresses, http });
-    while let Some(ended) = tasks.join_next().await {
-        if !shutdown.is_cancelled() {
-            return Err(DirectoryError::EndedEarly { source: ended.err() });
-        }
+    let early = tokio::select! {
+        () = shutdown.cancelled() => None,
+        // Told to stop, they end as well, and may be seen first.
+        ended = tasks.join_next() => ended.filter(|_ended| !shutdown.is_cancelled()),
+    };
+    drop(stop);
+    if let Some(ended) = early {
+        return Err(match ended {
+            Ok(source) => DirectoryError::EndedEarly { source },
+            Err(panicked) => DirectoryError::EndedEarly { source: Some(io::Error::other(panicked)) },
+        });
     }
-    // The last front is gone with the tasks, so the writer commits what it has and closes the store.
+    while tasks.join_next().await.is_some() {}
+    // The last front is gone with the tasks and threads, so the writer commits what it has and closes the store.
     drop(written.await);
     Ok(())
 }
@@ -131,6 +240,31 @@ pub struct Addresses {
     pub dns: Vec<SocketAddr>,
     /// HTTP.
     pub http: Vec<SocketAddr>,
+}
+
+/// Copies a directory's database, also while it is in use, to a file that does not exist yet.
+///
+/// # Errors
+/// When it cannot be read, or the copy cannot be written.
+pub fn back_up(database: &Path, copy: &Path) -> Result<(), StoreError> {
+    store::back_up(database, copy)
+}
+
+/// What ends the threads; dropping it does.
+struct Stop(Arc<EventFd>);
+
+impl Stop {
+    fn new() -> io::Result<Self> {
+        Ok(Self(Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?)))
+    }
+}
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.write(1) {
+            tracing::error!(%error, "the threads of the directory cannot be told to end");
+        }
+    }
 }
 
 /// Why a directory does not serve.
@@ -177,7 +311,7 @@ pub enum DirectoryError {
     #[error("a part of the directory ended early")]
     EndedEarly {
         /// How it ended, if it did not just return.
-        source: Option<tokio::task::JoinError>,
+        source: Option<io::Error>,
     },
 }
 
@@ -193,23 +327,30 @@ async fn open(settings: &Settings, zone: &Arc<Zone>) -> Result<(Store, zone::Ind
     };
     let (path, zone) = (settings.database.clone(), Arc::clone(zone));
     let opened = tokio::task::spawn_blocking(move || Store::open(&path, lock, &zone));
-    Ok(opened.await.map_err(|source| DirectoryError::EndedEarly { source: Some(source) })??)
+    Ok(opened.await.map_err(|source| DirectoryError::EndedEarly { source: Some(io::Error::other(source)) })??)
 }
 
-/// Binds UDP and TCP to one port; where any port will do, tries until one is free for both.
-async fn bind(address: SocketAddr) -> io::Result<(SocketAddr, UdpSocket, TcpListener)> {
+/// Binds UDP and TCP to one port, UDP once for each processor; where any port will do, tries until one is free for both.
+async fn bind(address: SocketAddr) -> io::Result<(SocketAddr, Vec<UdpSocket>, TcpListener)> {
     let mut tries = if address.port() == 0 { 16 } else { 1 };
     loop {
-        let udp = UdpSocket::bind(address).await?;
-        let bound = udp.local_addr()?;
+        // A port that is taken shows here: UDP shares its own.
+        let tcp = TcpListener::bind(address).await?;
+        let bound = tcp.local_addr()?;
         tries -= 1;
-        match TcpListener::bind(bound).await {
-            Ok(tcp) => return Ok((bound, udp, tcp)),
+        // Nobody else's, either: one that is not shared cannot be had beside another's.
+        match UdpSocket::bind(bound) {
+            Ok(probe) => drop(probe),
             Err(error) if tries == 0 => return Err(error),
-            Err(_taken) => {}
+            Err(_taken) => continue,
         }
+        let processors = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+        let udp = (0..processors).map(|_| udp::bind_shared(bound)).collect::<io::Result<_>>()?;
+        return Ok((bound, udp, tcp));
     }
 }
 
+/// Threads for each address: beyond that many, something else is short.
+const MOST_THREADS: usize = 8;
 const HAND_OVER: Duration = Duration::from_secs(5);
 const HAND_OVER_PAUSE: Duration = Duration::from_millis(20);

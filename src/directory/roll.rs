@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::KeyBinding;
 use super::accounts::DEFAULT_LEASE;
+use super::zone::wire;
 use crate::dns::TsigKey;
 use crate::record::{HostName, PublicKey};
 
@@ -22,10 +23,21 @@ pub(super) struct Credential {
     pub(super) proof: Proof,
     /// The hosts that it may change, and no others.
     pub(super) hosts: Vec<HostName>,
+    /// It may change every host below these names, too.
+    pub(super) below: Vec<HostName>,
+    /// How long, in seconds, a record holds that its host did not sign; `None` where the host has to sign.
+    pub(super) uncertified_lease: Option<u32>,
     /// The identity that signs these hosts' statements; without it, the first one seen of each host is kept.
     pub(super) identity: Option<PublicKey>,
     /// Until when, in Unix seconds, a host's first statement is taken by it; `None` for ever.
     pub(super) enrol_until: Option<u64>,
+}
+
+impl Credential {
+    /// Tells whether it may change a host.
+    pub(super) fn covers(&self, host: &HostName) -> bool {
+        self.hosts.contains(host) || self.below.iter().any(|above| host != above && host.is_within(above))
+    }
 }
 
 /// How it is proved.
@@ -43,6 +55,8 @@ impl From<&KeyBinding> for Credential {
             name: binding.key.name().to_owned(),
             proof: Proof::Tsig(binding.key.clone()),
             hosts: binding.hosts.clone(),
+            below: binding.below.clone(),
+            uncertified_lease: binding.uncertified_lease,
             identity: binding.identity,
             enrol_until: None,
         }
@@ -52,12 +66,14 @@ impl From<&KeyBinding> for Credential {
 /// The hosts and credentials there are.
 #[derive(Debug)]
 pub(super) struct Roll {
-    apex: HostName,
+    /// The zone's name on the wire, without its root.
+    apex: Vec<u8>,
     credentials: HashMap<String, Arc<Credential>>,
     tokens: HashMap<TokenHash, Arc<Credential>>,
     hosts: HashMap<HostName, Hosting>,
-    /// Names that exist because a host has them or lies below them, and for how many hosts they do.
-    names: HashMap<HostName, usize>,
+    /// Names that exist because a host has them or lies below them, and for how many hosts they do; relative to the
+    /// zone, on the wire.
+    names: HashMap<Box<[u8]>, usize>,
 }
 
 /// How a host is kept.
@@ -78,7 +94,7 @@ impl Default for Hosting {
 impl Roll {
     pub(super) fn new(apex: &HostName) -> Self {
         Self {
-            apex: apex.clone(),
+            apex: wire::from_text(apex.as_str()),
             credentials: HashMap::new(),
             tokens: HashMap::new(),
             hosts: HashMap::new(),
@@ -95,7 +111,7 @@ impl Roll {
 
     /// Makes a name exist, with those above it as far as the zone goes.
     pub(super) fn add_name(&mut self, host: &HostName) {
-        for name in with_parents(host, &self.apex) {
+        for name in self.with_parents(host) {
             *self.names.entry(name).or_default() += 1;
         }
     }
@@ -105,7 +121,7 @@ impl Roll {
         if self.hosts.remove(host).is_none() {
             return;
         }
-        for name in with_parents(host, &self.apex) {
+        for name in self.with_parents(host) {
             if let Some(count) = self.names.get_mut(&name) {
                 *count -= 1;
                 if *count == 0 {
@@ -170,21 +186,22 @@ impl Roll {
     }
 
     /// Tells whether a name exists, be it only for what lies below it.
+    #[cfg(test)]
     pub(super) fn has_name(&self, name: &HostName) -> bool {
+        wire::before(&wire::from_text(name.as_str()), &self.apex).is_some_and(|relative| self.has_relative(relative))
+    }
+
+    /// Tells whether a name exists, which is given in lower case and without the zone's.
+    pub(super) fn has_relative(&self, name: &[u8]) -> bool {
         self.names.contains_key(name)
     }
-}
 
-/// The name and those above it, without the zone's own unless it is the name.
-fn with_parents(host: &HostName, apex: &HostName) -> Vec<HostName> {
-    let mut names = vec![host.clone()];
-    while let Some(parent) = names.last().and_then(HostName::parent).filter(|parent| parent != apex) {
-        if host == apex || !parent.is_within(apex) {
-            break;
-        }
-        names.push(parent);
+    /// The name and those above it, without the zone's own unless it is the name.
+    fn with_parents(&self, host: &HostName) -> Vec<Box<[u8]>> {
+        let name = wire::from_text(host.as_str());
+        let relative = wire::before(&name, &self.apex).unwrap_or_default();
+        std::iter::once(relative).chain(wire::ancestors(relative)).map(Into::into).collect()
     }
-    names
 }
 
 #[cfg(test)]
@@ -194,7 +211,9 @@ mod tests {
 
     fn token(name: &str, byte: u8, hosts: &[&str]) -> Credential {
         let hosts = hosts.iter().map(|name| host(name)).collect();
-        Credential { name: name.to_owned(), proof: Proof::Token([byte; 32]), hosts, identity: None, enrol_until: None }
+        let proof = Proof::Token([byte; 32]);
+        let (below, uncertified_lease) = (Vec::new(), None);
+        Credential { name: name.to_owned(), proof, hosts, below, uncertified_lease, identity: None, enrol_until: None }
     }
 
     #[test]
@@ -212,6 +231,20 @@ mod tests {
     }
 
     #[test]
+    fn a_credential_may_cover_all_that_lies_below_a_name() {
+        let site = Credential { below: vec![host("site.dyn.test")], ..token("site", 1, &["cam.dyn.test"]) };
+        for (name, covered) in [
+            ("cam.dyn.test", true),
+            ("a.site.dyn.test", true),
+            ("b.a.site.dyn.test", true),
+            ("site.dyn.test", false),
+            ("other.dyn.test", false),
+        ] {
+            assert_eq!(site.covers(&host(name)), covered, "{name}");
+        }
+    }
+
+    #[test]
     fn a_rotated_token_is_no_longer_known_and_the_new_one_is() {
         let mut roll = Roll::new(&host("dyn.test"));
         roll.add_credential(token("router", 1, &["cam.dyn.test"]));
@@ -225,7 +258,7 @@ mod tests {
         let mut roll = Roll::new(&host("dyn.test"));
         roll.add_credential(token("both", 1, &["cam.dyn.test", "home.dyn.test"]));
         roll.add_credential(token("cam", 2, &["cam.dyn.test"]));
-        let binding = KeyBinding { key: key(), hosts: vec![host("cam.dyn.test")], identity: None };
+        let binding = KeyBinding { hosts: vec![host("cam.dyn.test")], ..KeyBinding::of(key()) };
         roll.add_credential(Credential::from(&binding));
         roll.remove_host(&host("cam.dyn.test"));
         let left: Vec<_> = roll.credentials().map(|credential| (credential.name.as_str(), &credential.hosts)).collect();

@@ -1,14 +1,17 @@
 //! The registrations on disk: SQLite in WAL mode, every commit synced before it returns.
 //!
-//! Owns the schema and its migrations. Refuses to open what another directory has open, what is damaged, and what belongs
-//! to another zone or a newer program: an empty zone is never served by mistake.
+//! Refuses to open what another directory has open, what is damaged (which it moves out of the way), and what belongs to
+//! another zone or a newer program: an empty zone is never served by mistake.
+
+mod damage;
+mod schema;
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 
 use super::statement::Statement;
 use super::zone::{Entry, Fence, Index, Zone};
@@ -18,6 +21,7 @@ use crate::record::HostName;
 #[derive(Debug)]
 pub(super) struct Store {
     connection: Connection,
+    path: PathBuf,
     _lock: Flock<File>,
 }
 
@@ -47,15 +51,60 @@ pub enum StoreError {
         source: rusqlite::Error,
     },
     /// Its pages or rows do not make sense.
-    #[error("the database {} is damaged: {what}; restore it from a copy", path.display())]
+    #[error(
+        "the database {} is damaged: {what}; it was moved to {}; put a copy in its place (ringup directory --backup makes \
+         them), or remove the damaged file to begin with no registrations at all", path.display(), moved.display()
+    )]
     Damaged {
         /// The database's file.
         path: PathBuf,
         /// What is wrong.
         what: String,
+        /// Where it is now.
+        moved: PathBuf,
+    },
+    /// The hosts and credentials that were made while it ran do not make sense.
+    #[error(
+        "the accounts in {} are damaged: {what}; put a copy in their place, or remove them to begin without the hosts and \
+         credentials that were made by ringup host and ringup credential", path.display()
+    )]
+    Accounts {
+        /// Their file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// There is none, but there was one that was damaged.
+    #[error(
+        "there is no database {}, but a damaged one, {}; put a copy in its place (ringup directory --backup makes them), \
+         or remove the damaged file to begin with no registrations at all", path.display(), damaged.display()
+    )]
+    Quarantined {
+        /// The database's file.
+        path: PathBuf,
+        /// The damaged one.
+        damaged: PathBuf,
+    },
+    /// The damaged database cannot be moved out of the way.
+    #[error("the database {} is damaged, and cannot be moved out of the way", path.display())]
+    Immovable {
+        /// The database's file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A copy cannot be made.
+    #[error("cannot copy the database {} to {}", path.display(), copy.display())]
+    Backup {
+        /// The database's file.
+        path: PathBuf,
+        /// Where the copy was to be.
+        copy: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
     },
     /// It is of another program, or a newer one.
-    #[error("{} is not a database of this version of ringup (version {found}, expected at most {VERSION})", path.display())]
+    #[error("{} is not a database of this version of ringup (version {found}, expected at most {})", path.display(), schema::VERSION)]
     Version {
         /// The database's file.
         path: PathBuf,
@@ -96,28 +145,39 @@ pub(super) fn lock(database: &Path) -> Result<Flock<File>, StoreError> {
 impl Store {
     /// Opens the database, or makes a new one, and reads all of it.
     pub(super) fn open(path: &Path, lock: Flock<File>, zone: &Zone) -> Result<(Self, Index), StoreError> {
-        let failed = |source| StoreError::Sqlite { path: path.to_owned(), source };
-        let mut connection = Connection::open(path).map_err(failed)?;
-        prepare(&connection).map_err(failed)?;
-        let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
+        damage::refuse_to_replace(path)?;
+        match Self::read(path, zone) {
+            Ok((connection, index)) => Ok((Self { connection, path: path.to_owned(), _lock: lock }, index)),
+            Err(Unread::Refused(error)) => Err(error),
+            Err(Unread::Sqlite(source)) if damage::is_damage(&source) => {
+                Err(damage::move_away(path, source.to_string()))
+            }
+            Err(Unread::Sqlite(source)) => Err(StoreError::Sqlite { path: path.to_owned(), source }),
+            Err(Unread::Damaged(what)) => Err(damage::move_away(path, what)),
+        }
+    }
+
+    /// Whoever calls it closes the connection, if it is not given, before the file is moved.
+    fn read(path: &Path, zone: &Zone) -> Result<(Connection, Index), Unread> {
+        let mut connection = Connection::open(path)?;
+        prepare(&connection)?;
+        let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         if check != "ok" {
-            return Err(StoreError::Damaged { path: path.to_owned(), what: check });
+            return Err(Unread::Damaged(check));
         }
-        let found = version(&connection).map_err(failed)?;
-        if !(0..=VERSION).contains(&found) {
-            return Err(StoreError::Version { path: path.to_owned(), found });
+        let found = schema::version(&connection)?;
+        if !(0..=schema::VERSION).contains(&found) {
+            return Err(Unread::Refused(StoreError::Version { path: path.to_owned(), found }));
         }
-        migrate(&mut connection, found, &zone.apex).map_err(failed)?;
-        let (apex, serial): (String, u32) = connection
-            .query_row("SELECT zone, serial FROM zone", [], |row| Ok((row.get(0)?, row.get(1)?)))
-            .map_err(failed)?;
+        schema::migrate(&mut connection, found, &zone.apex)?;
+        let (apex, serial): (String, u32) =
+            connection.query_row("SELECT zone, serial FROM zone", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         if apex != zone.apex.as_str() {
-            return Err(StoreError::OtherZone { path: path.to_owned(), found: apex, expected: zone.apex.clone() });
+            let (path, expected) = (path.to_owned(), zone.apex.clone());
+            return Err(Unread::Refused(StoreError::OtherZone { path, found: apex, expected }));
         }
-        let index = read_all(&connection, serial, zone)
-            .map_err(failed)?
-            .map_err(|what| StoreError::Damaged { path: path.to_owned(), what })?;
-        Ok((Self { connection, _lock: lock }, index))
+        let index = read_all(&connection, serial, zone)?.map_err(Unread::Damaged)?;
+        Ok((connection, index))
     }
 
     /// Writes a batch of new entries and the zone's new serial in one transaction; they are on disk when it returns.
@@ -126,7 +186,8 @@ impl Store {
         {
             let mut host = transaction.prepare_cached(
                 "INSERT INTO host (host, statement, received, key, time_signed, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT (host) DO UPDATE SET statement = ?2, received = ?3, key = ?4, time_signed = ?5, mac = ?6",
+                 ON CONFLICT (host) DO UPDATE
+                 SET statement = ?2, received = ?3, key = ?4, time_signed = ?5, mac = ?6, expired = 0",
             )?;
             let mut history = transaction.prepare_cached(
                 "INSERT INTO history (host, seq, received, key, statement) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -141,15 +202,184 @@ impl Store {
                 host.execute(params![name, statement, received, entry.key, signed, mac])?;
                 history.execute(params![name, seq, received, entry.key, statement])?;
             }
-            transaction.prepare_cached("UPDATE zone SET serial = ?1")?.execute([serial])?;
         }
+        finish(transaction, serial)
+    }
+
+    /// Writes down that the leases of these hosts ran out, and the zone's new serial.
+    pub(super) fn expire<'h>(
+        &mut self,
+        hosts: impl Iterator<Item = &'h HostName>,
+        now: u64,
+        serial: u32,
+    ) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
+        {
+            let now = i64::try_from(now).unwrap_or(i64::MAX);
+            let mut mark = transaction.prepare_cached("UPDATE host SET expired = 1 WHERE host = ?1")?;
+            let mut history = transaction.prepare_cached(
+                "INSERT INTO history (host, seq, received, key, statement, expired)
+                 SELECT host, 0, ?2, key, statement, 1 FROM host WHERE host = ?1",
+            )?;
+            for host in hosts {
+                mark.execute([host.as_str()])?;
+                history.execute(params![host.as_str(), now])?;
+            }
+        }
+        finish(transaction, serial)
+    }
+
+    /// Finds out whether anything can be stored, and changes nothing.
+    pub(super) fn probe(&mut self) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
+        transaction.execute("UPDATE zone SET serial = serial", [])?;
         transaction.commit()
+    }
+
+    /// Forgets, of what was received before a time, what is not a host's newest then: at most so many rows at once; gives
+    /// how many. What secondaries can be brought up to date from begins after it.
+    pub(super) fn prune(&mut self, before: u64, most: u32) -> rusqlite::Result<usize> {
+        let before = i64::try_from(before).unwrap_or(i64::MAX);
+        let transaction = self.connection.transaction()?;
+        let forgotten = transaction
+            .prepare_cached(
+                "DELETE FROM history WHERE id IN (
+                     SELECT old.id FROM history AS old WHERE old.received < ?1 AND EXISTS (
+                         SELECT 1 FROM history AS newer
+                         WHERE newer.host = old.host AND newer.id > old.id AND newer.received < ?1)
+                     ORDER BY old.id LIMIT ?2)",
+            )?
+            .execute(params![before, most])?;
+        // What was committed last before the time can still be told apart from what came later.
+        transaction.execute(
+            "DELETE FROM edition WHERE last < (
+                 SELECT coalesce(max(id), 0) FROM history WHERE received < ?1)",
+            [before],
+        )?;
+        transaction.commit()?;
+        Ok(forgotten)
+    }
+
+    /// Gives where the database is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn finish(transaction: Transaction<'_>, serial: u32) -> rusqlite::Result<()> {
+    transaction.prepare_cached("UPDATE zone SET serial = ?1")?.execute([serial])?;
+    transaction
+        .prepare_cached("INSERT OR REPLACE INTO edition (serial, last) VALUES (?1, (SELECT max(id) FROM history))")?
+        .execute([serial])?;
+    transaction.commit()
+}
+
+/// Copies a database, also while a directory serves from it, to a file that does not exist yet.
+pub(super) fn back_up(path: &Path, copy: &Path) -> Result<(), StoreError> {
+    let failed = |source| StoreError::Backup { path: path.to_owned(), copy: copy.to_owned(), source };
+    let connection = open_to_read(path).map_err(failed)?;
+    let copy = copy.to_string_lossy();
+    connection.execute("VACUUM INTO ?1", [copy.as_ref()]).map_err(failed)?;
+    Ok(())
+}
+
+/// Opens a database beside its directory, to read.
+pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(std::time::Duration::from_secs(2))?;
+    Ok(connection)
+}
+
+/// What the zone held in one moment, for those who take copies of it.
+pub(super) struct Snapshot<'c> {
+    transaction: Transaction<'c>,
+    pub(super) serial: u32,
+}
+
+/// A host in a [`Snapshot`]: what it said, and whether its lease had run out.
+pub(super) type Said = (Statement, bool);
+
+impl<'c> Snapshot<'c> {
+    pub(super) fn take(connection: &'c mut Connection) -> rusqlite::Result<Self> {
+        let transaction = connection.transaction()?;
+        let serial = transaction.query_row("SELECT serial FROM zone", [], |row| row.get(0))?;
+        Ok(Self { transaction, serial })
+    }
+
+    /// Hands out every host.
+    pub(super) fn all(&self, each: &mut dyn FnMut(Said) -> bool) -> rusqlite::Result<()> {
+        let mut hosts = self.transaction.prepare("SELECT host, statement, expired FROM host")?;
+        let mut rows = hosts.query([])?;
+        while let Some(row) = rows.next()? {
+            if let Some(said) = read_said(row)?
+                && !each(said)
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives what hosts said at an earlier serial and say now, for those where that differs; `None` if that was too long
+    /// ago, or never.
+    pub(super) fn changes(&self, since: u32) -> rusqlite::Result<Option<Vec<(Option<Said>, Said)>>> {
+        let last: Option<i64> = self
+            .transaction
+            .query_row("SELECT last FROM edition WHERE serial = ?1", [since], |row| row.get(0))
+            .optional()?;
+        let Some(last) = last else { return Ok(None) };
+        let mut changed = self.transaction.prepare(
+            "SELECT host.host, host.statement, host.expired, (
+                 SELECT max(id) FROM history WHERE history.host = host.host AND history.id <= ?1)
+             FROM host WHERE host IN (SELECT DISTINCT host FROM history WHERE id > ?1)",
+        )?;
+        let mut before = self.transaction.prepare("SELECT host, statement, expired FROM history WHERE id = ?1")?;
+        let mut rows = changed.query([last])?;
+        let mut changes = Vec::new();
+        while let Some(row) = rows.next()? {
+            let Some(now) = read_said(row)? else { return Ok(None) };
+            let earlier = match row.get::<_, Option<i64>>(3)? {
+                Some(id) => before.query_row([id], read_said)?,
+                None => None,
+            };
+            if changes.len() == MOST_CHANGES {
+                return Ok(None);
+            }
+            changes.push((earlier, now));
+        }
+        Ok(Some(changes))
+    }
+}
+
+fn read_said(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Said>> {
+    let (host, text, expired): (String, String, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    Ok(host.parse().ok().and_then(|host| Statement::parse(&host, &text)).map(|statement| (statement, expired)))
+}
+
+/// Why a database could not be read.
+enum Unread {
+    Damaged(String),
+    Refused(StoreError),
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Unread {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
     }
 }
 
 #[cfg(test)]
 impl Store {
-    /// Makes every commit fail, as a full disk would, or lets it pass again.
+    /// Has the disk full, or not any more.
+    pub(super) fn set_full(&self, full: bool) {
+        let pages: i64 = self.connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        let most = if full { pages } else { 1 << 30 };
+        self.connection.pragma_update_and_check(None, "max_page_count", most, |_row| Ok(())).unwrap();
+    }
+
+    /// Makes every commit fail, or lets it pass again.
     pub(super) fn set_read_only(&self, read_only: bool) {
         self.connection.pragma_update(None, "query_only", read_only).unwrap();
     }
@@ -161,40 +391,10 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")
 }
 
-fn version(connection: &Connection) -> rusqlite::Result<i64> {
-    let id: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
-    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    // A new file has neither mark nor table; every other without our mark is somebody else's.
-    Ok(if id == APPLICATION || (id == 0 && version == 0 && tables == 0) { version } else { -1 })
-}
-
-fn migrate(connection: &mut Connection, from: i64, apex: &HostName) -> rusqlite::Result<()> {
-    if from >= 1 {
-        return Ok(());
-    }
-    let transaction = connection.transaction()?;
-    transaction.execute_batch(
-        "CREATE TABLE zone (zone TEXT NOT NULL, serial INTEGER NOT NULL) STRICT;
-         CREATE TABLE host (
-             host TEXT PRIMARY KEY, statement TEXT NOT NULL, received INTEGER NOT NULL, key TEXT NOT NULL,
-             time_signed INTEGER NOT NULL, mac BLOB NOT NULL
-         ) STRICT, WITHOUT ROWID;
-         CREATE TABLE history (
-             id INTEGER PRIMARY KEY, host TEXT NOT NULL, seq INTEGER NOT NULL, received INTEGER NOT NULL,
-             key TEXT NOT NULL, statement TEXT NOT NULL
-         ) STRICT;
-         CREATE INDEX history_by_host ON history (host, id);",
-    )?;
-    transaction.execute("INSERT INTO zone (zone, serial) VALUES (?1, 1)", [apex.as_str()])?;
-    transaction.pragma_update(None, "application_id", APPLICATION)?;
-    transaction.pragma_update(None, "user_version", VERSION)?;
-    transaction.commit()
-}
-
 fn read_all(connection: &Connection, serial: u32, zone: &Zone) -> rusqlite::Result<Result<Index, String>> {
     let mut index = Index::new(serial);
-    let mut statement = connection.prepare("SELECT host, statement, received, key, time_signed, mac FROM host")?;
+    let mut statement =
+        connection.prepare("SELECT host, statement, received, key, time_signed, mac, expired FROM host")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let host: String = row.get(0)?;
@@ -206,89 +406,154 @@ fn read_all(connection: &Connection, serial: u32, zone: &Zone) -> rusqlite::Resu
         let fence = Fence { time_signed: row.get::<_, i64>(4)?.unsigned_abs(), mac: row.get(5)? };
         // Without a signature there is no code.
         let fence = Some(fence).filter(|fence| !fence.mac.is_empty());
-        let entry = Entry { statement, received: row.get::<_, i64>(2)?.unsigned_abs(), key: row.get(3)?, fence };
-        index.insert(entry, zone);
+        let (received, expired) = (row.get::<_, i64>(2)?.unsigned_abs(), row.get(6)?);
+        index.insert(&Entry { statement, received, key: row.get(3)?, fence, expired }, zone);
     }
     Ok(Ok(index))
 }
 
-/// The version of the schema this program writes.
-const VERSION: i64 = 1;
-/// "RNG1", the mark of our databases in their header.
-const APPLICATION: i64 = 0x524e_4731;
+/// What a secondary is told host by host; it takes the whole zone where it is further behind.
+const MOST_CHANGES: usize = 100_000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::directory::fixture::{Fixture, NOW, host};
+    use crate::scratch::Scratch;
 
-    struct Scratch(PathBuf);
-
-    impl Scratch {
-        fn new(name: &str) -> Self {
-            let folder = std::env::temp_dir().join(format!("ringup-store-{}-{name}", std::process::id()));
-            std::fs::create_dir_all(&folder).unwrap();
-            Self(folder)
-        }
-
-        fn open(&self, zone: &Zone) -> Result<(Store, Index), StoreError> {
-            let path = self.0.join("directory.db");
-            Store::open(&path, lock(&path)?, zone)
-        }
+    fn open(folder: &Scratch, zone: &Zone) -> Result<(Store, Index), StoreError> {
+        let path = folder.path("directory.db");
+        Store::open(&path, lock(&path)?, zone)
     }
 
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            std::fs::remove_dir_all(&self.0).unwrap();
-        }
+    fn commit(store: &mut Store, fixture: &Fixture, seq: u64, received: u64, serial: u32) {
+        let statement = Statement::Signed(fixture.statement(seq, &[&format!("203.0.113.{seq}")]));
+        let fence = Some(Fence { time_signed: received, mac: vec![1; 32] });
+        let entry = Entry { statement, received, key: "home".to_owned(), fence, expired: false };
+        store.commit(std::iter::once(&entry), serial).unwrap();
+    }
+
+    fn rows(store: &Store, table: &str) -> i64 {
+        store.connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
     }
 
     #[test]
     fn entries_and_their_history_are_there_after_reopening() {
-        let (folder, mut fixture) = (Scratch::new("reopen"), Fixture::new());
-        let (mut store, _) = folder.open(&fixture.zone).unwrap();
+        let (folder, fixture) = (Scratch::new("reopen"), Fixture::new());
+        let (mut store, _) = open(&folder, &fixture.zone).unwrap();
         for seq in 1..=3 {
-            fixture.register(seq, &["203.0.113.9"]);
-            let entry = fixture.view().entry(&host("home.dyn.test")).unwrap().clone();
-            store.commit(std::iter::once(&entry), u32::try_from(seq).unwrap() + 40).unwrap();
+            commit(&mut store, &fixture, seq, NOW, u32::try_from(seq).unwrap() + 40);
         }
         drop(store);
-        let (store, index) = folder.open(&fixture.zone).unwrap();
+        let (mut store, index) = open(&folder, &fixture.zone).unwrap();
         let view = crate::directory::zone::View { zone: &fixture.zone, index: &index, pending: None };
         let entry = view.entry(&host("home.dyn.test")).unwrap();
-        assert_eq!((entry.statement.signed(), entry.received), (Some(&fixture.statement(3, &["203.0.113.9"])), NOW));
-        assert_eq!(Some(entry), fixture.view().entry(&host("home.dyn.test")));
-        assert_eq!(index.serial, 43);
-        let kept: i64 = store.connection.query_row("SELECT count(*) FROM history", [], |row| row.get(0)).unwrap();
-        assert_eq!(kept, 3);
+        assert_eq!((entry.statement.signed(), entry.received), (Some(&fixture.statement(3, &["203.0.113.3"])), NOW));
+        assert!(view.kept(&host("home.dyn.test")).unwrap().is_by(index.fingerprint("home", &[1; 32])));
+        assert_eq!((index.serial, rows(&store, "history")), (43, 3));
+        store.expire(std::iter::once(&host("home.dyn.test")), NOW, 44).unwrap();
+        drop(store);
+        let (_, index) = open(&folder, &fixture.zone).unwrap();
+        assert!(index.find(b"\x04home").unwrap().is_expired() && index.serial == 44);
+    }
+
+    #[test]
+    fn what_changed_since_a_serial_is_told_until_it_is_forgotten() {
+        let (folder, fixture) = (Scratch::new("changes"), Fixture::new());
+        let (mut store, _) = open(&folder, &fixture.zone).unwrap();
+        for (seq, serial) in [(1, 2), (2, 3), (3, 4)] {
+            commit(&mut store, &fixture, seq, NOW + seq, serial);
+        }
+        let since = |serial| {
+            let mut connection = open_to_read(&folder.path("directory.db")).unwrap();
+            let snapshot = Snapshot::take(&mut connection).unwrap();
+            assert_eq!(snapshot.serial, 4);
+            snapshot.changes(serial).unwrap()
+        };
+        let said = |seq: u64| (Statement::Signed(fixture.statement(seq, &[&format!("203.0.113.{seq}")])), false);
+        assert_eq!(since(1), Some(vec![(None, said(3))]));
+        assert_eq!(since(3), Some(vec![(Some(said(2)), said(3))]));
+        assert_eq!(since(4), Some(vec![]));
+        assert_eq!(since(9), None, "nobody has ever seen it");
+        assert_eq!(store.prune(NOW + 3, 100).unwrap(), 1);
+        assert_eq!((since(1), since(2)), (None, None), "forgotten");
+        assert_eq!(since(3), Some(vec![(Some(said(2)), said(3))]));
+        assert_eq!(store.prune(NOW + 3, 100).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_copy_is_whole_while_the_directory_goes_on() {
+        let (folder, fixture) = (Scratch::new("backup"), Fixture::new());
+        let (mut store, _) = open(&folder, &fixture.zone).unwrap();
+        commit(&mut store, &fixture, 1, NOW, 2);
+        let (path, copy) = (folder.path("directory.db"), folder.path("copy.db"));
+        back_up(&path, &copy).unwrap();
+        commit(&mut store, &fixture, 2, NOW, 3);
+        let (copied, index) = Store::open(&copy, lock(&copy).unwrap(), &fixture.zone).unwrap();
+        assert_eq!((rows(&copied, "history"), index.serial), (1, 2));
+        assert!(matches!(back_up(&path, &copy), Err(StoreError::Backup { .. })), "it overwrites nothing");
+    }
+
+    #[test]
+    fn a_damaged_database_is_moved_away_and_no_empty_one_takes_its_place() {
+        let (folder, fixture) = (Scratch::new("damage"), Fixture::new());
+        let (mut store, _) = open(&folder, &fixture.zone).unwrap();
+        commit(&mut store, &fixture, 1, NOW, 2);
+        drop(store);
+        let path = folder.path("directory.db");
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[4096..].fill(0x5a);
+        std::fs::write(&path, &bytes).unwrap();
+        let Err(StoreError::Damaged { moved, .. }) = open(&folder, &fixture.zone) else { panic!("it was served") };
+        assert_eq!(std::fs::read(&moved).unwrap(), bytes, "kept as it was");
+        assert!(!path.exists());
+        assert!(matches!(open(&folder, &fixture.zone), Err(StoreError::Quarantined { .. })));
+        std::fs::remove_file(&moved).unwrap();
+        assert!(open(&folder, &fixture.zone).is_ok(), "who removed it wants to begin anew");
+        std::fs::write(&path, b"this is no database at all, but some text that somebody put there").unwrap();
+        assert!(matches!(open(&folder, &fixture.zone), Err(StoreError::Damaged { .. })));
+    }
+
+    #[test]
+    fn a_database_of_the_first_version_is_brought_up_to_date() {
+        let (folder, fixture) = (Scratch::new("migrate"), Fixture::new());
+        let connection = Connection::open(folder.path("directory.db")).unwrap();
+        schema::first_version(&connection, &fixture.statement(5, &["203.0.113.5"]).to_string());
+        drop(connection);
+        let (mut store, index) = open(&folder, &fixture.zone).unwrap();
+        assert_eq!((index.find(b"\x04home").unwrap().seq, index.serial), (5, 7));
+        commit(&mut store, &fixture, 6, NOW, 8);
+        let mut connection = open_to_read(&folder.path("directory.db")).unwrap();
+        let changes = Snapshot::take(&mut connection).unwrap().changes(7).unwrap().unwrap();
+        assert_eq!(changes[0].0, Some((Statement::Signed(fixture.statement(5, &["203.0.113.5"])), false)));
     }
 
     #[test]
     fn a_second_directory_is_kept_away() {
         let (folder, fixture) = (Scratch::new("second"), Fixture::new());
-        let first = folder.open(&fixture.zone).unwrap();
-        assert!(matches!(folder.open(&fixture.zone), Err(StoreError::InUse { .. })));
+        let first = open(&folder, &fixture.zone).unwrap();
+        assert!(matches!(open(&folder, &fixture.zone), Err(StoreError::InUse { .. })));
         drop(first);
-        assert!(folder.open(&fixture.zone).is_ok());
+        assert!(open(&folder, &fixture.zone).is_ok());
     }
 
     #[test]
     fn other_versions_other_programs_and_bad_rows_are_refused() {
         let (folder, fixture) = (Scratch::new("versions"), Fixture::new());
         let change = |sql: &str| {
-            let (store, _) = folder.open(&fixture.zone).unwrap();
+            let (store, _) = open(&folder, &fixture.zone).unwrap();
             store.connection.execute_batch(sql).unwrap();
             drop(store);
-            folder.open(&fixture.zone).map(|_| ())
+            open(&folder, &fixture.zone).map(|_| ())
         };
-        let bad_row = "INSERT INTO host VALUES ('home.dyn.test', 'ringup1 s=online', 1, 'home', 1, x'00')";
+        let bad_row = "INSERT INTO host VALUES ('home.dyn.test', 'ringup1 s=online', 1, 'home', 1, x'00', 0)";
         assert!(matches!(change(bad_row), Err(StoreError::Damaged { .. })));
         for (name, pragma) in [("newer", "PRAGMA user_version = 99"), ("other", "PRAGMA application_id = 7")] {
             let folder = Scratch::new(name);
-            let (store, _) = folder.open(&fixture.zone).unwrap();
+            let (store, _) = open(&folder, &fixture.zone).unwrap();
             store.connection.execute_batch(pragma).unwrap();
             drop(store);
-            assert!(matches!(folder.open(&fixture.zone), Err(StoreError::Version { .. })), "{name}");
+            assert!(matches!(open(&folder, &fixture.zone), Err(StoreError::Version { .. })), "{name}");
         }
     }
 }

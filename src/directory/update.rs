@@ -6,14 +6,17 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use domain::base::iana::{Class, Opcode, Rcode, Rtype};
+use domain::base::iana::{Class, Rtype};
 use domain::base::name::ToName;
-use domain::base::{Message, Name, ParsedRecord, Ttl};
+use domain::base::rdata::ComposeRecordData;
+use domain::base::{Message, ParsedRecord, Ttl};
 use domain::rdata::{A, Aaaa, AllRecordData, Txt};
 
-use super::answer::failure;
-use super::book::{Change, Condition, Prerequisite, Refusal, Step, Wanted};
-use super::zone::{Fence, Zone, canonical};
+use super::answer::{Code, failure, is_meta};
+use super::book::{Change, Condition, MOST_HOSTS, Prerequisite, Refusal, Step, Wanted};
+use super::entry::{Certified, Fence};
+use super::request::Request;
+use super::zone::{Zone, wire};
 use crate::dns::tsig::{self, Rejected, Signed};
 use crate::dns::{TsigKey, name};
 use crate::record::HostName;
@@ -21,12 +24,12 @@ use crate::record::HostName;
 /// What a message with the operation UPDATE comes to.
 #[derive(Debug)]
 pub(super) enum Received {
+    /// It is answered at once, and was not signed as it should be, or at all.
+    Unauthenticated(Vec<u8>),
     /// It is answered at once.
     Answer(Vec<u8>),
     /// It is for the book to decide.
     Change(Box<Pending>),
-    /// It gets no answer.
-    Nothing,
 }
 
 /// An authenticated update that waits for its outcome.
@@ -48,42 +51,16 @@ pub(super) enum Outcome {
     Failed,
 }
 
-/// Tells whether a message is for this module.
-pub(super) fn is_update(message: &[u8]) -> bool {
-    Message::from_octets(message).is_ok_and(|message| message.header().opcode() == Opcode::UPDATE)
-}
-
 /// Authenticates and reads an update at a time in Unix seconds.
-pub(super) fn receive(bytes: &[u8], zone: &Zone, now: u64) -> Received {
-    let fail = |rcode| failure(bytes, rcode).map_or(Received::Nothing, Received::Answer);
-    let signed = match tsig::take_off(bytes) {
-        Ok(Some(signed)) => signed,
-        Ok(None) => return fail(Rcode::REFUSED),
-        Err(tsig::Malformed) => return fail(Rcode::FORMERR),
+pub(super) fn receive(request: &Request<'_>, zone: &Zone, now: u64) -> Received {
+    let (signed, key) = match authenticate(request, zone, now) {
+        Ok(authenticated) => authenticated,
+        Err(answer) => return Received::Unauthenticated(answer),
     };
-    let unauthenticated = |error| {
-        let answer = failure(bytes, Rcode::NOTAUTH).map(|mut answer| {
-            tsig::append_unsigned(&mut answer, &signed.tsig, error);
-            answer
-        });
-        answer.map_or(Received::Nothing, Received::Answer)
-    };
-    let known = zone.key_of(&signed.tsig);
-    let key = match tsig::check_request(&signed, known.as_slice(), now) {
-        Ok(key) => key.clone(),
-        Err(Rejected::BadKey) => return unauthenticated(tsig::Error::BadKey),
-        Err(Rejected::BadSig) => return unauthenticated(tsig::Error::BadSig),
-        Err(Rejected::BadTime(key)) => {
-            return bad_time(&signed, key, now).map_or(Received::Nothing, Received::Answer);
-        }
-    };
-    let Ok(message) = Message::from_octets(signed.message.as_slice()) else { return Received::Nothing };
-    if let Err(rcode) = check_zone(message, zone) {
-        let answer = failure(&signed.message, rcode).map(|mut answer| {
-            tsig::sign_answer(&mut answer, &key, signed.tsig.mac(), now);
-            answer
-        });
-        return answer.map_or(Received::Nothing, Received::Answer);
+    let Some(outline) = Request::read(&signed.message) else { return Received::Answer(Vec::new()) };
+    let Ok(message) = Message::from_octets(signed.message.as_slice()) else { return Received::Answer(Vec::new()) };
+    if let Err(code) = check_zone(&outline, zone) {
+        return Received::Answer(signed_failure(&outline, code, &signed, &key, now));
     }
     let change = Change {
         by: key.name().to_owned(),
@@ -95,59 +72,99 @@ pub(super) fn receive(bytes: &[u8], zone: &Zone, now: u64) -> Received {
     Received::Change(Box::new(Pending { change, request: signed, key }))
 }
 
+/// Takes the signature off a request and checks it; else gives the answer that it gets (RFC 8945 section 5.2).
+pub(super) fn authenticate(request: &Request<'_>, zone: &Zone, now: u64) -> Result<(Signed, TsigKey), Vec<u8>> {
+    let mut answer = Vec::with_capacity(request.bytes.len() + 64);
+    let signed = match tsig::take_off(request.bytes) {
+        Ok(Some(signed)) => signed,
+        Ok(None) => {
+            failure(request, Code::REFUSED, &mut answer);
+            return Err(answer);
+        }
+        Err(tsig::Malformed) => {
+            failure(request, Code::FORMERR, &mut answer);
+            return Err(answer);
+        }
+    };
+    let known = zone.key_of(&signed.tsig);
+    let error = match tsig::check_request(&signed, known.as_slice(), now) {
+        Ok(key) => {
+            let key = key.clone();
+            return Ok((signed, key));
+        }
+        Err(Rejected::BadTime(key)) => return Err(bad_time(&signed, key, now)),
+        Err(Rejected::BadKey) => tsig::Error::BadKey,
+        Err(Rejected::BadSig) => tsig::Error::BadSig,
+    };
+    failure(request, NOTAUTH, &mut answer);
+    tsig::append_unsigned(&mut answer, &signed.tsig, error);
+    Err(answer)
+}
+
 impl Pending {
-    /// Writes the signed answer that tells how the change ended; `None` where there is nobody to tell.
-    pub(super) fn answer(&self, outcome: &Outcome, now: u64) -> Option<Vec<u8>> {
-        let rcode = match outcome {
-            Outcome::Done => Rcode::NOERROR,
-            Outcome::Failed => Rcode::SERVFAIL,
+    /// Writes the signed answer that tells how the change ended.
+    pub(super) fn answer(&self, outcome: &Outcome, now: u64) -> Vec<u8> {
+        let code = match outcome {
+            Outcome::Done => Code::NOERROR,
+            Outcome::Failed => SERVFAIL,
             // The later of the two times is one that the client's next signature is accepted with.
             Outcome::Refused(Refusal::Replayed { last }) => return bad_time(&self.request, &self.key, now.max(*last)),
-            Outcome::Refused(refusal) => rcode_of(refusal),
+            Outcome::Refused(refusal) => code_of(refusal),
         };
-        let mut answer = failure(&self.request.message, rcode)?;
-        tsig::sign_answer(&mut answer, &self.key, self.request.tsig.mac(), now);
-        Some(answer)
+        Request::read(&self.request.message)
+            .map(|outline| signed_failure(&outline, code, &self.request, &self.key, now))
+            .unwrap_or_default()
     }
+}
+
+fn signed_failure(outline: &Request<'_>, code: Code, signed: &Signed, key: &TsigKey, now: u64) -> Vec<u8> {
+    let mut answer = Vec::with_capacity(192);
+    failure(outline, code, &mut answer);
+    tsig::sign_answer(&mut answer, key, signed.tsig.mac(), now);
+    answer
 }
 
 /// The one map from refusals to response codes (RFC 2136 section 2.2).
-fn rcode_of(refusal: &Refusal) -> Rcode {
+fn code_of(refusal: &Refusal) -> Code {
     match refusal {
-        Refusal::Malformed => Rcode::FORMERR,
-        Refusal::OutsideZone => Rcode::NOTZONE,
-        Refusal::NameMissing => Rcode::NXDOMAIN,
-        Refusal::NamePresent => Rcode::YXDOMAIN,
-        Refusal::RecordsMissing => Rcode::NXRRSET,
-        Refusal::RecordsPresent => Rcode::YXRRSET,
+        Refusal::Malformed => Code::FORMERR,
+        Refusal::OutsideZone => NOTZONE,
+        Refusal::NameMissing => Code::NXDOMAIN,
+        Refusal::NamePresent => YXDOMAIN,
+        Refusal::RecordsMissing => NXRRSET,
+        Refusal::RecordsPresent => YXRRSET,
         // "Some RRset that ought not to exist, does exist": the newer statement.
-        Refusal::Stale { .. } => Rcode::YXRRSET,
-        Refusal::Replayed { .. } => Rcode::NOTAUTH,
+        Refusal::Stale { .. } => YXRRSET,
+        Refusal::Replayed { .. } => NOTAUTH,
         Refusal::NotBound
-        | Refusal::SeveralHosts
+        | Refusal::TooManyHosts
         | Refusal::OtherRecords
         | Refusal::EnrolmentOver
-        | Refusal::NoStatement
         | Refusal::Record(_)
+        | Refusal::NoStatement
         | Refusal::Statement(_)
         | Refusal::Unverified(_)
-        | Refusal::AddressesDiffer => Rcode::REFUSED,
+        | Refusal::AddressesDiffer => Code::REFUSED,
     }
 }
 
-fn bad_time(request: &Signed, key: &TsigKey, server_time: u64) -> Option<Vec<u8>> {
-    let mut answer = failure(&request.message, Rcode::NOTAUTH)?;
-    tsig::sign_bad_time(&mut answer, key, &request.tsig, server_time);
-    Some(answer)
+fn bad_time(request: &Signed, key: &TsigKey, server_time: u64) -> Vec<u8> {
+    let mut answer = Vec::with_capacity(192);
+    if let Some(outline) = Request::read(&request.message) {
+        failure(&outline, NOTAUTH, &mut answer);
+        tsig::sign_bad_time(&mut answer, key, &request.tsig, server_time);
+    }
+    answer
 }
 
 /// Checks the zone section (RFC 2136 section 3.1).
-fn check_zone(message: Message<&[u8]>, zone: &Zone) -> Result<(), Rcode> {
-    let named = message.sole_question().map_err(|_several| Rcode::FORMERR)?;
-    if named.qtype() != Rtype::SOA {
-        return Err(Rcode::FORMERR);
+fn check_zone(outline: &Request<'_>, zone: &Zone) -> Result<(), Code> {
+    let named = outline.question.filter(|_| !outline.is_garbled).ok_or(Code::FORMERR)?;
+    if named.rtype != Rtype::SOA {
+        return Err(Code::FORMERR);
     }
-    if named.qclass() == Class::IN && *named.qname() == zone.apex_name { Ok(()) } else { Err(Rcode::NOTAUTH) }
+    let is_ours = named.class == Class::IN.to_int() && named.name.as_slice() == zone.apex_wire;
+    if is_ours { Ok(()) } else { Err(NOTAUTH) }
 }
 
 /// Reads the prerequisite section (RFC 2136 section 3.2).
@@ -155,8 +172,11 @@ fn read_prerequisites(message: Message<&[u8]>) -> Result<Vec<Prerequisite>, Refu
     let mut prerequisites: Vec<Prerequisite> = Vec::new();
     for record in message.answer().map_err(|_parse| Refusal::Malformed)? {
         let record = record.map_err(|_parse| Refusal::Malformed)?;
-        let (owner, rtype): (Name<Vec<u8>>, _) = (record.owner().to_name(), record.rtype());
+        let (owner, rtype) = (lowered(&record.owner()), record.rtype());
         if record.ttl() != Ttl::ZERO {
+            return Err(Refusal::Malformed);
+        }
+        if is_meta(rtype) || (rtype == Rtype::ANY && record.class() == Class::IN) {
             return Err(Refusal::Malformed);
         }
         let condition = match (record.class(), rtype) {
@@ -191,31 +211,34 @@ fn read_prerequisites(message: Message<&[u8]>) -> Result<Vec<Prerequisite>, Refu
 }
 
 /// Reads the update section and scans it for what no update may hold (RFC 2136 section 3.4.1).
-fn read_updates(message: Message<&[u8]>, zone: &Zone) -> Result<Option<Wanted>, Refusal> {
-    let mut wanted: Option<Wanted> = None;
+fn read_updates(message: Message<&[u8]>, zone: &Zone) -> Result<Vec<Wanted>, Refusal> {
+    let mut wanted: Vec<Wanted> = Vec::new();
     let mut refusal = None;
     for record in message.authority().map_err(|_parse| Refusal::Malformed)? {
         let record = record.map_err(|_parse| Refusal::Malformed)?;
-        if !record.owner().ends_with(&zone.apex_name) {
+        if wire::before(&lowered(&record.owner()), &zone.apex_wire).is_none() {
             return Err(Refusal::OutsideZone);
         }
         match read_update(&record)? {
-            Some((host, step)) => match &mut wanted {
-                None => wanted = Some(Wanted { host, steps: vec![step] }),
-                Some(wanted) if wanted.host == host => wanted.steps.push(step),
-                Some(_) => refusal = Some(Refusal::SeveralHosts),
+            Some((host, step)) => match wanted.iter().position(|wanted| wanted.host == host) {
+                Some(at) => wanted.get_mut(at).into_iter().for_each(|wanted| wanted.steps.push(step.clone())),
+                None if wanted.len() == MOST_HOSTS => refusal = Some(Refusal::TooManyHosts),
+                None => wanted.push(Wanted { host, steps: vec![step] }),
             },
             None => refusal = Some(Refusal::OtherRecords),
         }
     }
     // The scan goes to the end first: a malformed update is malformed, whoever sent it.
-    refusal.map_or(Ok(wanted), Err)
+    if let Some(refusal) = refusal {
+        return Err(refusal);
+    }
+    Ok(wanted)
 }
 
 /// Reads one record of the update section; `None` for what hosts here do not have.
 fn read_update(record: &ParsedRecord<'_, &[u8]>) -> Result<Option<(HostName, Step)>, Refusal> {
     let (class, rtype) = (record.class(), record.rtype());
-    let is_meta = matches!(rtype.to_int(), 128..=255) || rtype == Rtype::OPT;
+    let is_meta = is_meta(rtype) || rtype == Rtype::ANY;
     let is_fine = match class {
         Class::IN => !is_meta,
         Class::ANY => record.ttl() == Ttl::ZERO && record.rdlen() == 0 && (!is_meta || rtype == Rtype::ANY),
@@ -228,7 +251,7 @@ fn read_update(record: &ParsedRecord<'_, &[u8]>) -> Result<Option<(HostName, Ste
     let owner = record.owner();
     if let Some(host) = name::to_statement_host(&owner) {
         let step = match (class, rtype) {
-            (Class::IN, Rtype::TXT) => Step::AddStatement(read_text(record)?),
+            (Class::IN, Rtype::TXT) => Step::AddStatement(Certified::read(&host, &read_text(record)?)),
             (Class::ANY | Class::NONE, Rtype::TXT) | (Class::ANY, Rtype::ANY) => Step::DeleteStatement,
             (_, _) => return Ok(None),
         };
@@ -260,6 +283,32 @@ fn read_text(record: &ParsedRecord<'_, &[u8]>) -> Result<String, Refusal> {
     // What is no text is no statement, and refused as such.
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
+
+/// Gives a name in lower case, without its root.
+fn lowered<N: ToName>(name: &N) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(64);
+    for label in name.iter_labels().filter(|label| !label.is_root()) {
+        bytes.push(u8::try_from(label.len()).unwrap_or_default());
+        bytes.extend(label.as_slice().iter().map(u8::to_ascii_lowercase));
+    }
+    bytes
+}
+
+/// Gives record data in canonical form (RFC 4034 section 6.2).
+fn canonical<D: ComposeRecordData>(data: &D) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    match data.compose_canonical_rdata(&mut bytes) {
+        Ok(()) => bytes,
+        Err(never) => match never {},
+    }
+}
+
+pub(super) const SERVFAIL: Code = Code(2);
+const YXDOMAIN: Code = Code(6);
+const YXRRSET: Code = Code(7);
+const NXRRSET: Code = Code(8);
+pub(super) const NOTAUTH: Code = Code(9);
+const NOTZONE: Code = Code(10);
 
 #[cfg(test)]
 mod tests;

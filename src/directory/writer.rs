@@ -1,177 +1,367 @@
 //! The one writer: decides changes in the order they come, commits them in groups, and only then tells anybody.
 //!
 //! Runs on a thread of its own, so that queries are answered while the disk syncs. Nothing becomes visible, and nothing is
-//! acknowledged, before it is on the disk.
+//! acknowledged, before it is on the disk. When nothing comes it sleeps until a lease runs out or history is to be
+//! forgotten.
 
-use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
+use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{oneshot, watch};
 
 use super::book::{self, Change};
 use super::store::Store;
 use super::update::Outcome;
 use super::waiters::Waiters;
-use super::zone::{Entry, Index, View, Zone};
+use super::zone::{Entry, Index, Pending, View, Zone};
 use crate::dns::WallClock;
+use crate::record::{HostName, State};
 
 /// A change on its way to the writer.
-#[derive(Debug)]
 pub(super) struct Order {
     pub(super) change: Change,
-    pub(super) done: oneshot::Sender<Decided>,
+    /// What is called on the writer's thread once it is decided, and on the disk: it must not wait for anything.
+    pub(super) done: Box<dyn FnOnce(Decided) + Send>,
 }
 
-/// How a change ended, and what it put on the disk, if anything.
+/// How a change ended, and what it put on the disk.
 #[derive(Debug)]
 pub(super) struct Decided {
     pub(super) outcome: Outcome,
-    pub(super) entry: Option<Entry>,
+    pub(super) entries: Vec<Entry>,
 }
 
-/// Starts the writer; it ends, and closes the store, when every sender of orders is gone.
-pub(super) fn start(
-    store: Store,
-    zone: Arc<Zone>,
-    index: Arc<RwLock<Index>>,
-    waiters: Arc<Waiters>,
-    clock: WallClock,
-) -> std::io::Result<(mpsc::Sender<Order>, oneshot::Receiver<()>)> {
-    let (orders, received) = mpsc::channel(QUEUE);
+impl Decided {
+    /// It could not be stored.
+    pub(super) fn failed() -> Self {
+        Self { outcome: Outcome::Failed, entries: Vec::new() }
+    }
+}
+
+/// The way to the writer.
+#[derive(Clone)]
+pub(super) struct Orders {
+    sender: SyncSender<Box<Order>>,
+    taken: Arc<AtomicBool>,
+}
+
+impl Orders {
+    /// Hands over a change without waiting; gives it back where too many wait already, or the writer is gone.
+    pub(super) fn give(&self, order: Box<Order>) -> Result<(), Box<Order>> {
+        self.sender.try_send(order).map_err(|full| match full {
+            TrySendError::Full(order) | TrySendError::Disconnected(order) => order,
+        })
+    }
+
+    /// Tells whether the last change that there was to be stored could be; none can once the writer is gone.
+    pub(super) fn are_taken(&self) -> bool {
+        self.taken.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for Orders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Orders").field("taken", &self.taken).finish_non_exhaustive()
+    }
+}
+
+/// What a writer works with.
+pub(super) struct Writer {
+    pub(super) store: Store,
+    pub(super) zone: Arc<Zone>,
+    pub(super) index: Arc<RwLock<Index>>,
+    pub(super) waiters: Arc<Waiters>,
+    pub(super) clock: WallClock,
+    /// Where each new serial of the zone is told.
+    pub(super) serials: watch::Sender<u32>,
+    /// How long what a host said before is remembered, in seconds; `None` for ever.
+    pub(super) history: Option<u64>,
+}
+
+/// Starts the writer; it ends, and closes the store, when every way to it is gone.
+pub(super) fn start(writer: Writer) -> std::io::Result<(Orders, oneshot::Receiver<()>)> {
+    let (orders, received) = sync_channel(QUEUE);
     let (ending, ended) = oneshot::channel();
+    let taken = Arc::new(AtomicBool::new(true));
+    let duties = Duties::new(writer, Arc::clone(&taken));
     thread::Builder::new().name("registrations".to_owned()).spawn(move || {
-        Writer { store, zone, index, waiters, clock }.run(received);
+        duties.run(&received);
         // Nobody waits any more where the directory was dropped rather than shut down.
         let _nobody = ending.send(());
     })?;
-    Ok((orders, ended))
+    Ok((Orders { sender: orders, taken }, ended))
 }
 
-struct Writer {
-    store: Store,
-    zone: Arc<Zone>,
-    index: Arc<RwLock<Index>>,
-    waiters: Arc<Waiters>,
-    clock: WallClock,
+/// A writer, and what it has to do without being told.
+struct Duties {
+    writer: Writer,
+    /// When the next lease runs out, in Unix seconds.
+    next_end: Option<u64>,
+    /// When history is forgotten next, in Unix seconds.
+    next_pruning: u64,
+    /// When it was last said that nothing can be stored, if it cannot: it is said, and tried, once a minute.
+    failing: Option<u64>,
+    /// What others are told of that.
+    taken: Arc<AtomicBool>,
 }
 
-impl Writer {
-    fn run(mut self, mut orders: mpsc::Receiver<Order>) {
-        while let Some(first) = orders.blocking_recv() {
-            let mut batch = vec![first];
-            while batch.len() < LARGEST_BATCH
-                && let Ok(next) = orders.try_recv()
-            {
-                batch.push(next);
+impl Duties {
+    fn new(writer: Writer, taken: Arc<AtomicBool>) -> Self {
+        let next_end = earliest_end(&writer.index.read().unwrap_or_else(PoisonError::into_inner));
+        let next_pruning = writer.clock.now();
+        Self { writer, next_end, next_pruning, failing: None, taken }
+    }
+
+    fn run(mut self, orders: &Receiver<Box<Order>>) {
+        loop {
+            match orders.recv_timeout(self.rest()) {
+                Ok(first) => {
+                    let mut batch = Vec::with_capacity(64);
+                    batch.push(first);
+                    batch.extend(orders.try_iter().take(LARGEST_BATCH - 1));
+                    self.write(batch);
+                }
+                Err(RecvTimeoutError::Timeout) => self.tidy(),
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.taken.store(false, Ordering::Relaxed);
+                    return;
+                }
             }
-            self.write(batch);
+            if self.next_end.is_some_and(|end| end <= self.writer.clock.now()) {
+                self.expire();
+            }
         }
     }
 
-    fn write(&mut self, batch: Vec<Order>) {
-        let now = self.clock.now();
-        let mut pending: HashMap<_, Entry> = HashMap::new();
+    /// How long there is nothing to be done.
+    fn rest(&self) -> Duration {
+        let pruning = self.writer.history.map(|_| self.next_pruning);
+        let trying = self.failing.map(|said| said + FAILURE_PAUSE);
+        let next = self.next_end.into_iter().chain(pruning).chain(trying).min();
+        next.map_or(LONGEST_REST, |next| {
+            // The wall clock may be set meanwhile.
+            Duration::from_secs(next.saturating_sub(self.writer.clock.now())).clamp(SHORTEST_REST, LONGEST_REST)
+        })
+    }
+
+    #[expect(clippy::vec_box, reason = "what the channel carries, as it comes")]
+    fn write(&mut self, batch: Vec<Box<Order>>) {
+        let writer = &mut self.writer;
+        let now = writer.clock.now();
+        let mut pending = Pending::new();
         let mut decided = Vec::with_capacity(batch.len());
-        let mut accepted = Vec::new();
+        let mut accepted = 0;
         let serial = {
-            let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-            for Order { change, done } in batch {
-                let view = View { zone: &self.zone, index: &index, pending: Some(&pending) };
-                let (outcome, entry) = match book::decide(&view, &change, now) {
-                    Ok(entry) => (Outcome::Done, entry),
-                    Err(refusal) => (Outcome::Refused(refusal), None),
+            let index = writer.index.read().unwrap_or_else(PoisonError::into_inner);
+            for order in batch {
+                let Order { change, done } = *order;
+                let view = View { zone: &writer.zone, index: &index, pending: Some(&pending) };
+                let (outcome, entries) = match book::decide(&view, &change, now) {
+                    Ok(entries) => (Outcome::Done, entries),
+                    Err(refusal) => (Outcome::Refused(refusal), Vec::new()),
                 };
-                if let Some(entry) = &entry {
-                    pending.insert(entry.statement.host().clone(), entry.clone());
-                    accepted.push(entry.clone());
-                }
-                decided.push((done, Decided { outcome, entry }));
-            }
-            index.serial.wrapping_add(u32::from(!accepted.is_empty()))
-        };
-        if !accepted.is_empty() {
-            match self.store.commit(accepted.iter(), serial) {
-                Ok(()) => {
-                    let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-                    index.serial = serial;
-                    for (_, entry) in pending {
-                        index.insert(entry, &self.zone);
+                for entry in &entries {
+                    if let Some(relative) = writer.zone.relative(entry.statement.host()) {
+                        pending.insert(relative.into(), index.pack(entry));
                     }
-                    drop(index);
-                    self.waiters.committed(accepted.iter().map(|entry| entry.statement.host()));
+                    accepted += 1;
+                }
+                decided.push((done, Decided { outcome, entries }));
+            }
+            next_serial(index.serial, accepted)
+        };
+        if accepted > 0 {
+            let entries = || decided.iter().flat_map(|(_, decided)| &decided.entries);
+            match writer.store.commit(entries(), serial) {
+                Ok(()) => {
+                    {
+                        let mut index = writer.index.write().unwrap_or_else(PoisonError::into_inner);
+                        index.serial = serial;
+                        entries().for_each(|entry| index.insert(entry, &writer.zone));
+                    }
+                    self.next_end = self.next_end.into_iter().chain(entries().filter_map(end_of)).min();
+                    writer.waiters.committed(entries().map(|entry| entry.statement.host()));
+                    writer.serials.send_replace(serial);
+                    self.succeed();
                 }
                 Err(error) => {
-                    tracing::error!(%error, changes = accepted.len(), "registrations cannot be stored");
+                    self.fail(&error, accepted);
                     // Whatever was decided rested on what is now not so, and is to be asked for again.
                     for (_, decided) in &mut decided {
-                        *decided = Decided { outcome: Outcome::Failed, entry: None };
+                        *decided = Decided::failed();
                     }
                 }
             }
         }
         for (done, decided) in decided {
-            // Whoever does not wait any more asks again.
-            let _gone = done.send(decided);
+            done(decided);
+        }
+    }
+
+    fn succeed(&mut self) {
+        if self.failing.take().is_some() {
+            self.taken.store(true, Ordering::Relaxed);
+            tracing::info!("registrations can be stored again");
+        }
+    }
+
+    fn fail(&mut self, error: &rusqlite::Error, changes: usize) {
+        self.taken.store(false, Ordering::Relaxed);
+        let now = self.writer.clock.now();
+        if self.failing.is_none_or(|said| now.saturating_sub(said) >= FAILURE_PAUSE) {
+            let path = self.writer.store.path().display();
+            tracing::error!(
+                %error, changes, %path, "registrations cannot be stored and are not acknowledged; queries are answered; \
+                 make room, or see to the disk"
+            );
+            self.failing = Some(now);
+        }
+    }
+
+    /// Tells the zone, and those who have copies of it, whose lease ran out.
+    fn expire(&mut self) {
+        let writer = &mut self.writer;
+        let now = writer.clock.now();
+        let (ended, serial): (Vec<(Box<[u8]>, HostName)>, u32) = {
+            let index = writer.index.read().unwrap_or_else(PoisonError::into_inner);
+            let ended = index.all().filter(|(_, kept)| kept.is_leased() && kept.ends() <= now);
+            let ended: Vec<_> = ended.filter_map(|(name, _)| Some((name.into(), writer.zone.host(name)?))).collect();
+            let serial = next_serial(index.serial, ended.len());
+            (ended, serial)
+        };
+        let expired = ended.is_empty() || {
+            match writer.store.expire(ended.iter().map(|(_, host)| host), now, serial) {
+                Ok(()) => true,
+                Err(error) => {
+                    self.fail(&error, ended.len());
+                    false
+                }
+            }
+        };
+        let writer = &mut self.writer;
+        let mut index = writer.index.write().unwrap_or_else(PoisonError::into_inner);
+        if expired && !ended.is_empty() {
+            index.serial = serial;
+            for (name, host) in &ended {
+                index.expire(name);
+                tracing::info!(%host, "the lease ran out");
+            }
+        }
+        drop(index);
+        // Where it could not be written down it is tried again in a while; the answers go by the clock anyway. Nobody
+        // else writes, and the others go on reading while all of it is looked through.
+        self.next_end = if expired {
+            earliest_end(&writer.index.read().unwrap_or_else(PoisonError::into_inner))
+        } else {
+            Some(now + FAILURE_PAUSE)
+        };
+        if expired && !ended.is_empty() {
+            writer.waiters.committed(ended.iter().map(|(_, host)| host));
+            writer.serials.send_replace(serial);
+        }
+    }
+
+    /// Finds out whether there is room again, and forgets what is older than the history is to be, a little at a time.
+    fn tidy(&mut self) {
+        let now = self.writer.clock.now();
+        if self.failing.is_some_and(|said| said + FAILURE_PAUSE <= now) {
+            match self.writer.store.probe() {
+                Ok(()) => self.succeed(),
+                Err(error) => self.fail(&error, 0),
+            }
+        }
+        let Some(history) = self.writer.history.filter(|_| self.next_pruning <= now) else { return };
+        match self.writer.store.prune(now.saturating_sub(history), PRUNED_AT_ONCE) {
+            Ok(forgotten) => {
+                let more = u32::try_from(forgotten).is_ok_and(|forgotten| forgotten == PRUNED_AT_ONCE);
+                self.next_pruning = if more { now } else { now + PRUNING_PAUSE };
+            }
+            Err(error) => {
+                tracing::warn!(%error, "history cannot be forgotten");
+                self.next_pruning = now + PRUNING_PAUSE;
+            }
         }
     }
 }
 
-/// Orders that wait while the disk syncs; beyond, clients' retransmissions do the waiting.
-const QUEUE: usize = 2048;
+/// Serial numbers go round and never are zero (RFC 1982; RFC 2136 section 7.11).
+fn next_serial(serial: u32, changes: usize) -> u32 {
+    match (changes, serial.wrapping_add(1)) {
+        (0, _) => serial,
+        (_, next) => next.max(1),
+    }
+}
+
+fn end_of(entry: &Entry) -> Option<u64> {
+    let record = entry.statement.record().filter(|record| record.state() == State::Online)?;
+    Some(entry.received.saturating_add(u64::from(record.lease())))
+}
+
+fn earliest_end(index: &Index) -> Option<u64> {
+    index.all().filter(|(_, kept)| kept.is_leased()).map(|(_, kept)| kept.ends()).min()
+}
+
+/// Orders that wait while the disk syncs; beyond, they fail, and their clients ask again.
+const QUEUE: usize = 4096;
 const LARGEST_BATCH: usize = 512;
+const SHORTEST_REST: Duration = Duration::from_millis(200);
+const LONGEST_REST: Duration = Duration::from_secs(3600);
+/// Seconds between two lines in the log, and two tries, while the disk does not take anything.
+const FAILURE_PAUSE: u64 = 60;
+const PRUNED_AT_ONCE: u32 = 500;
+const PRUNING_PAUSE: u64 = 6 * 3600;
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::sync::atomic::AtomicU64;
 
     use futures_util::FutureExt;
 
     use super::super::book::{Refusal, Step, Wanted};
+    use super::super::entry::{Certified, Fence};
     use super::super::fixture::{Fixture, NOW, host};
     use super::super::store::{self, Store};
-    use super::super::zone::Fence;
     use super::*;
     use crate::record::{Seq, SignedRecord};
+    use crate::scratch::Scratch;
 
-    struct Scratch(PathBuf);
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            std::fs::remove_dir_all(&self.0).unwrap();
-        }
+    fn writer(name: &str, zone: Zone) -> (Scratch, Duties) {
+        writer_at(name, zone, WallClock::from_fn(|| NOW))
     }
 
-    fn writer(name: &str, zone: Zone) -> (Scratch, Writer) {
-        let folder = std::env::temp_dir().join(format!("ringup-writer-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("directory.db");
+    fn writer_at(name: &str, zone: Zone, clock: WallClock) -> (Scratch, Duties) {
+        let folder = Scratch::new(name);
+        let path = folder.path("directory.db");
         let (store, index) = Store::open(&path, store::lock(&path).unwrap(), &zone).unwrap();
         let index = Arc::new(RwLock::new(index));
-        (
-            Scratch(folder),
-            Writer { store, zone: Arc::new(zone), index, waiters: Arc::default(), clock: WallClock::from_fn(|| NOW) },
-        )
+        let (serials, _) = watch::channel(1);
+        let (zone, waiters) = (Arc::new(zone), Arc::default());
+        let writer = Writer { store, zone, index, waiters, clock, serials, history: Some(3600) };
+        (folder, Duties::new(writer, Arc::new(AtomicBool::new(true))))
     }
 
-    fn order(signed: &SignedRecord) -> (Order, oneshot::Receiver<Decided>) {
+    fn order(signed: &SignedRecord) -> (Box<Order>, oneshot::Receiver<Decided>) {
         let mut steps = vec![Step::DeleteAddresses(domain::base::iana::Rtype::ANY)];
         steps.extend(signed.record().addresses().iter().map(|address| Step::AddAddress(*address)));
-        steps.push(Step::AddStatement(signed.to_string()));
+        steps.push(Step::AddStatement(Certified::read(signed.record().host(), &signed.to_string())));
         let change = Change {
             by: "home".to_owned(),
             fence: Some(Fence { time_signed: NOW, mac: signed.to_string().into_bytes() }),
             uncertified: None,
             prerequisites: Ok(Vec::new()),
-            wanted: Ok(Some(Wanted { host: signed.record().host().clone(), steps })),
+            wanted: Ok(vec![Wanted { host: signed.record().host().clone(), steps }]),
         };
         let (done, decided) = oneshot::channel();
-        (Order { change, done }, decided)
+        (Box::new(Order { change, done: Box::new(|told| drop(done.send(told))) }), decided)
     }
 
-    fn known(writer: &Writer) -> Option<SignedRecord> {
-        let index = writer.index.read().unwrap();
-        let view = View { zone: &writer.zone, index: &index, pending: None };
+    fn known(duties: &Duties) -> Option<SignedRecord> {
+        let index = duties.writer.index.read().unwrap();
+        let view = View { zone: &duties.writer.zone, index: &index, pending: None };
         view.entry(&host("home.dyn.test")).and_then(|entry| entry.statement.signed().cloned())
     }
 
@@ -187,7 +377,7 @@ mod tests {
         let stale = Refusal::Stale { offered: Seq::FIRST, known: Seq::FIRST };
         assert_eq!(outcomes, [Outcome::Done, Outcome::Refused(stale), Outcome::Done, Outcome::Done]);
         assert_eq!(known(&writer), Some(next));
-        assert_eq!(writer.index.read().unwrap().serial, 2, "one commit, one serial");
+        assert_eq!(writer.writer.index.read().unwrap().serial, 2, "one commit, one serial");
     }
 
     #[test]
@@ -195,11 +385,11 @@ mod tests {
         let fixture = Fixture::new();
         let signed = fixture.statement(1, &["203.0.113.9"]);
         let (_scratch, mut writer) = writer("waiter", fixture.zone);
-        let mut listening = writer.waiters.listen(&host("home.dyn.test"));
-        writer.store.set_read_only(true);
+        let mut listening = writer.writer.waiters.listen(&host("home.dyn.test"));
+        writer.writer.store.set_read_only(true);
         writer.write(vec![order(&signed).0]);
         assert!(listening.changed().now_or_never().is_none(), "nothing was registered");
-        writer.store.set_read_only(false);
+        writer.writer.store.set_read_only(false);
         writer.write(vec![order(&signed).0]);
         assert!(listening.changed().now_or_never().is_some());
         assert_eq!(known(&writer), Some(signed));
@@ -211,11 +401,83 @@ mod tests {
         let signed = fixture.statement(1, &["203.0.113.9"]);
         let (_scratch, mut writer) = writer("failing", fixture.zone);
         for (read_only, expected) in [(true, Outcome::Failed), (false, Outcome::Done)] {
-            writer.store.set_read_only(read_only);
+            writer.writer.store.set_read_only(read_only);
             let (order, mut decided) = order(&signed);
             writer.write(vec![order]);
             assert_eq!(decided.try_recv().unwrap().outcome, expected);
             assert_eq!(known(&writer).is_some(), !read_only);
         }
+    }
+
+    #[test]
+    fn a_full_disk_takes_nothing_acknowledges_nothing_and_is_used_again_when_there_is_room() {
+        let fixture = Fixture::new();
+        let (_scratch, mut writer) = writer("full", Fixture::new().zone);
+        writer.writer.store.set_full(true);
+        let mut stored = None;
+        let mut failed = false;
+        for seq in 1..2000 {
+            let signed = fixture.statement(seq, &["203.0.113.9"]);
+            let (order, mut decided) = order(&signed);
+            writer.write(vec![order]);
+            match decided.try_recv().unwrap().outcome {
+                Outcome::Done => stored = Some(signed),
+                Outcome::Failed => {
+                    failed = true;
+                    break;
+                }
+                Outcome::Refused(refusal) => panic!("{refusal}"),
+            }
+            assert_eq!(known(&writer), stored);
+        }
+        assert!(failed, "the disk never was full");
+        assert_eq!(known(&writer), stored, "what was acknowledged, and nothing else");
+        writer.writer.store.set_full(false);
+        let signed = fixture.statement(3000, &["203.0.113.10"]);
+        let (order, mut decided) = order(&signed);
+        writer.write(vec![order]);
+        assert_eq!((decided.try_recv().unwrap().outcome, known(&writer)), (Outcome::Done, Some(signed)));
+    }
+
+    /// A clock that is set by hand.
+    fn settable() -> (Arc<AtomicU64>, WallClock) {
+        let now = Arc::new(AtomicU64::new(NOW));
+        let clock = Arc::clone(&now);
+        (now, WallClock::from_fn(move || clock.load(Ordering::Relaxed)))
+    }
+
+    #[test]
+    fn room_is_found_again_though_nobody_registers() {
+        let (now, clock) = settable();
+        let (_scratch, mut writer) = writer_at("probe", Fixture::new().zone, clock);
+        writer.writer.store.set_read_only(true);
+        writer.write(vec![order(&Fixture::new().statement(1, &["203.0.113.9"])).0]);
+        writer.writer.store.set_read_only(false);
+        writer.tidy();
+        assert!(!writer.taken.load(Ordering::Relaxed), "tried too soon");
+        assert!(writer.rest() <= Duration::from_secs(FAILURE_PAUSE));
+        now.fetch_add(FAILURE_PAUSE, Ordering::Relaxed);
+        writer.tidy();
+        assert!(writer.taken.load(Ordering::Relaxed));
+        assert_eq!(writer.writer.index.read().unwrap().serial, 1, "the zone is as it was");
+    }
+
+    #[test]
+    fn a_lease_that_runs_out_makes_a_new_serial_once() {
+        let fixture = Fixture::new();
+        let (now, clock) = settable();
+        let (_scratch, mut writer) = writer_at("lease", Fixture::new().zone, clock);
+        assert_eq!(writer.next_end, None);
+        writer.write(vec![order(&fixture.statement(1, &["203.0.113.9"])).0]);
+        assert_eq!(writer.next_end, Some(NOW + 600));
+        let serial = |writer: &Duties| writer.writer.index.read().unwrap().serial;
+        writer.expire();
+        assert_eq!(serial(&writer), 2, "not yet");
+        now.store(NOW + 600, Ordering::Relaxed);
+        writer.expire();
+        writer.expire();
+        assert_eq!((serial(&writer), writer.next_end), (3, None));
+        writer.write(vec![order(&fixture.statement(2, &["203.0.113.9"])).0]);
+        assert_eq!((serial(&writer), writer.next_end), (4, Some(NOW + 1200)));
     }
 }

@@ -166,9 +166,19 @@ pub fn sign_request(message: &mut Vec<u8>, key: &TsigKey, now: u64) -> Mac {
     sign(message, key, None, &Moment::at(now))
 }
 
-/// Signs the answer to a request.
-pub fn sign_answer(message: &mut Vec<u8>, key: &TsigKey, request: &Mac, now: u64) {
-    sign(message, key, Some(request), &Moment::at(now));
+/// Signs the answer to a request; gives the code, which the next message of a longer answer covers.
+pub fn sign_answer(message: &mut Vec<u8>, key: &TsigKey, request: &Mac, now: u64) -> Mac {
+    sign(message, key, Some(request), &Moment::at(now))
+}
+
+/// Signs the next message of an answer of several (RFC 8945 section 5.3.1); gives the code that its next will cover.
+pub fn sign_next(message: &mut Vec<u8>, key: &TsigKey, last: &Mac, now: u64) -> Mac {
+    let moment = Moment::at(now);
+    let digested =
+        [&length(&last.0)[..], &last.0, message, &octets(moment.time_signed), &moment.fudge.to_be_bytes()].concat();
+    let mac = Mac(hmac::sign(&key.hmac, &digested).as_ref().to_vec());
+    append(message, &key.wire_name, &key.wire_algorithm, &moment, &mac);
+    mac
 }
 
 /// Signs an answer that tells the client the server's time, so that it can sign once more (RFC 8945 section 5.2.3).

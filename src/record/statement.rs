@@ -184,6 +184,12 @@ impl SignedRecord {
         Self { record, key, signature }
     }
 
+    /// Puts together what was taken apart; whether the signature fits, [`SignedRecord::verify`] tells.
+    #[must_use]
+    pub fn from_parts(record: Record, key: PublicKey, signature: Signature) -> Self {
+        Self { record, key, signature }
+    }
+
     /// Reads the text of a record that was found under its host's name.
     ///
     /// # Errors
@@ -207,6 +213,12 @@ impl SignedRecord {
     #[must_use]
     pub fn key(&self) -> &PublicKey {
         &self.key
+    }
+
+    /// Gives the signature.
+    #[must_use]
+    pub fn signature(&self) -> &Signature {
+        &self.signature
     }
 
     /// Checks that the holder of the pinned key, and nobody else, made this record.

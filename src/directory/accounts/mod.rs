@@ -113,8 +113,8 @@ impl Accounts {
     /// Opens the accounts that go with a database, and enters them in the roll.
     pub(super) fn open(database: &Path, zone: Arc<Zone>) -> Result<Self, StoreError> {
         let store = AccountStore::open(database)?;
-        let failed = |source| StoreError::Sqlite { path: database.to_owned(), source };
-        let damaged = |what: String| StoreError::Damaged { path: database.to_owned(), what };
+        let failed = |source| StoreError::Sqlite { path: store.path().to_owned(), source };
+        let damaged = |what: String| StoreError::Accounts { path: store.path().to_owned(), what };
         {
             let mut roll = zone.roll_mut();
             for row in store.hosts().map_err(failed)? {
@@ -305,7 +305,15 @@ fn credential(row: &CredentialRow, zone: &Zone) -> Result<Credential, AccountErr
         (key.name().to_owned(), Proof::Tsig(key))
     };
     let hosts = row.hosts.iter().map(|host| host_of(host, zone)).collect::<Result<_, _>>()?;
-    Ok(Credential { name, proof, hosts, identity: None, enrol_until: row.enrol_until })
+    Ok(Credential {
+        name,
+        proof,
+        hosts,
+        below: Vec::new(),
+        uncertified_lease: None,
+        identity: None,
+        enrol_until: row.enrol_until,
+    })
 }
 
 /// The kind of a credential that is proved by showing it.

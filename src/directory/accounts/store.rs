@@ -36,6 +36,7 @@ pub(super) struct CredentialRow {
 #[derive(Debug)]
 pub(super) struct AccountStore {
     connection: Connection,
+    path: PathBuf,
 }
 
 impl AccountStore {
@@ -54,7 +55,7 @@ impl AccountStore {
         connection.pragma_update(None, "foreign_keys", true).map_err(failed)?;
         let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
         if check != "ok" {
-            return Err(StoreError::Damaged { path, what: check });
+            return Err(StoreError::Accounts { path, what: check });
         }
         let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
         let Some(missing) = usize::try_from(found).ok().and_then(|found| MIGRATIONS.get(found..)) else {
@@ -67,7 +68,12 @@ impl AccountStore {
         let version = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
         transaction.pragma_update(None, "user_version", version).map_err(failed)?;
         transaction.commit().map_err(failed)?;
-        Ok(Self { connection })
+        Ok(Self { connection, path })
+    }
+
+    /// Gives where the accounts are.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     pub(super) fn hosts(&self) -> rusqlite::Result<Vec<HostRow>> {

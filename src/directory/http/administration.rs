@@ -99,7 +99,7 @@ pub(super) async fn remove_host(
         fence: None,
         uncertified: None,
         prerequisites: Ok(Vec::new()),
-        wanted: Ok(Some(Wanted { host: host.clone(), steps: vec![Step::Remove] })),
+        wanted: Ok(vec![Wanted { host: host.clone(), steps: vec![Step::Remove] }]),
     };
     if let Some(problem) = Problem::of(&desk.front.order(change).await.outcome) {
         return Err(problem);
@@ -126,7 +126,7 @@ pub(super) async fn past(
     let host = host_named(&name)?;
     match desk.principal(peer, &headers).map_err(Rejected::problem)? {
         Principal::Administrator => {}
-        Principal::Holder(credential) if credential.hosts.contains(&host) => {}
+        Principal::Holder(credential) if credential.covers(&host) => {}
         Principal::Holder(_) => return Err(Problem::forbidden(format!("this credential is not bound to {host}"))),
         Principal::Nobody => return Err(Problem::unauthenticated()),
     }

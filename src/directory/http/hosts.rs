@@ -16,6 +16,7 @@ use super::shapes::Problem;
 use super::wait::{self, Until};
 use super::{Desk, body_of};
 use crate::directory::book::{Change, Step, Wanted};
+use crate::directory::entry::Certified;
 use crate::record::{HostName, SignedRecord};
 
 /// How a host is asked for.
@@ -81,7 +82,7 @@ pub(super) async fn register(
         .and_then(|value| value.to_str().ok())
         .is_some_and(|kind| kind.starts_with("application/json"));
     let text = read_statement(&body_of(body).await?, is_json)?;
-    if !credential.hosts.contains(&host) {
+    if !credential.covers(&host) {
         return Err(Problem::forbidden(format!("this credential is not bound to {host}")));
     }
     let outcome = desk.front.order(statement_change(&host, &text, &credential.name)?).await.outcome;
@@ -109,13 +110,13 @@ pub(super) fn statement_change(host: &HostName, text: &str, by: &str) -> Result<
     let signed = SignedRecord::parse(host, text).map_err(|error| Problem::malformed(error.to_string()))?;
     let mut steps = vec![Step::DeleteAddresses(Rtype::ANY)];
     steps.extend(signed.record().addresses().iter().map(|address| Step::AddAddress(*address)));
-    steps.push(Step::AddStatement(text.to_owned()));
+    steps.push(Step::AddStatement(Certified::read(host, text)));
     Ok(Change {
         by: by.to_owned(),
         fence: None,
         uncertified: None,
         prerequisites: Ok(Vec::new()),
-        wanted: Ok(Some(Wanted { host: host.clone(), steps })),
+        wanted: Ok(vec![Wanted { host: host.clone(), steps }]),
     })
 }
 

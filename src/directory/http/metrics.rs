@@ -1,7 +1,6 @@
 //! Figures for Prometheus, in its text format (version 0.0.4).
 
 use std::fmt::Write;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::Desk;
@@ -72,7 +71,7 @@ impl Desk {
                 line(&mut text, "ringup_registrations_total", &labels, counted(count));
             }
         }
-        let serial = self.front.index.read().unwrap_or_else(PoisonError::into_inner).serial;
+        let serial = self.front.read().serial;
         let hosts = self.front.zone.roll().hosts().count();
         let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         for (name, kind, help, value) in [
@@ -97,6 +96,12 @@ impl Desk {
             ("ringup_waiters", "gauge", "Clients that wait for a host.", wide(self.front.waiters.listening())),
             ("ringup_hosts", "gauge", "Hosts that may register.", wide(hosts)),
             ("ringup_zone_serial", "gauge", "The zone's serial number.", serial.into()),
+            (
+                "ringup_registrations_taken",
+                "gauge",
+                "1 while registrations can be stored, 0 while they cannot.",
+                self.front.orders.are_taken().into(),
+            ),
         ] {
             describe(&mut text, name, kind, help);
             line(&mut text, name, "", value);

@@ -35,8 +35,8 @@ use self::shapes::{HostView, Problem};
 use self::throttle::Throttle;
 pub use self::tls::TlsError;
 use super::accounts::Accounts;
+use super::front::Front;
 use super::roll::TokenHash;
-use super::server::Front;
 use super::waiters::Listening;
 use super::zone::View;
 use crate::record::HostName;
@@ -104,7 +104,7 @@ impl Desk {
         self.look(|view, now| {
             let entry = view.entry(host);
             let is_known = entry.is_some() || self.front.zone.roll().hosting(host).is_some();
-            is_known.then(|| HostView::of(host, entry, now))
+            is_known.then(|| HostView::of(host, entry.as_ref(), now))
         })
     }
 
@@ -112,7 +112,7 @@ impl Desk {
     fn addresses(&self, host: &HostName) -> Vec<IpAddr> {
         self.look(|view, now| {
             let entry = view.entry(host).filter(|entry| entry.remaining(now) > 0);
-            entry.and_then(|entry| entry.statement.record()).map(|record| record.addresses().to_vec())
+            entry.and_then(|entry| Some(entry.statement.record()?.addresses().to_vec()))
         })
         .unwrap_or_default()
     }
@@ -125,8 +125,7 @@ impl Desk {
 
     fn look<T>(&self, with: impl FnOnce(&View<'_>, u64) -> T) -> T {
         let now = self.front.clock.now();
-        let index = self.front.index.read().unwrap_or_else(PoisonError::into_inner);
-        with(&View { zone: &self.front.zone, index: &index, pending: None }, now)
+        with(&View { zone: &self.front.zone, index: &self.front.read(), pending: None }, now)
     }
 
     fn listen(&self, host: &HostName) -> Result<Listening, Problem> {

@@ -57,7 +57,7 @@ pub(super) async fn update(
 /// Updates one host; `None` where it could not be stored.
 async fn one(desk: &Desk, credential: &Credential, update: &Update, host: Option<&HostName>) -> Option<Line> {
     let Some(host) = host else { return Some(Line::NotFqdn) };
-    if !credential.hosts.contains(host) {
+    if !credential.covers(host) {
         return Some(Line::NoHost);
     }
     let lease = desk.front.zone.roll().hosting(host).map(|hosting| hosting.uncertified_lease)?;
@@ -70,7 +70,7 @@ async fn one(desk: &Desk, credential: &Credential, update: &Update, host: Option
         fence: None,
         uncertified: Some(lease),
         prerequisites: Ok(Vec::new()),
-        wanted: Ok(Some(Wanted { host: host.clone(), steps })),
+        wanted: Ok(vec![Wanted { host: host.clone(), steps }]),
     };
     let outcome = desk.front.order(change).await.outcome;
     desk.metrics.registered("dyndns2", &outcome);

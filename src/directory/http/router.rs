@@ -49,8 +49,9 @@ pub(super) fn router(desk: Arc<Desk>) -> Router {
 
 /// `GET /healthz`: whether registrations can be taken.
 async fn health(State(desk): State<Arc<Desk>>) -> Response {
-    if desk.front.orders.is_closed() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "the writer has ended\n").into_response();
+    if !desk.front.orders.are_taken() {
+        let said = "registrations cannot be stored; queries are answered; the log says why\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, said).into_response();
     }
     "ok\n".into_response()
 }

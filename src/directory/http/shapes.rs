@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::directory::accounts::AccountError;
 use crate::directory::book::Refusal;
+use crate::directory::entry::Known;
 use crate::directory::update::Outcome;
-use crate::directory::zone::Entry;
 use crate::record::{HostName, State};
 
 /// A host as the API shows it.
@@ -32,7 +32,7 @@ pub(super) struct HostView {
 }
 
 impl HostView {
-    pub(super) fn of(host: &HostName, entry: Option<&Entry>, now: u64) -> Self {
+    pub(super) fn of(host: &HostName, entry: Option<&Known>, now: u64) -> Self {
         let Some((entry, record)) = entry.and_then(|entry| Some((entry, entry.statement.record()?))) else {
             return Self {
                 host: host.to_string(),
@@ -149,7 +149,7 @@ impl From<&Refusal> for Problem {
             }
             Refusal::Malformed
             | Refusal::OutsideZone
-            | Refusal::SeveralHosts
+            | Refusal::TooManyHosts
             | Refusal::OtherRecords
             | Refusal::NoStatement
             | Refusal::Statement(_)

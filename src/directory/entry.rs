@@ -1,0 +1,78 @@
+//! A host's last accepted registration, as it goes to the disk and into the index.
+
+use super::book::Refusal;
+use super::statement::Statement;
+use crate::record::{HostName, Record, SignedRecord};
+
+/// A host's last accepted registration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) statement: Statement,
+    /// When we accepted it, by our clock, in Unix seconds: leases run from here, as hosts' clocks may be wrong.
+    pub(super) received: u64,
+    /// The name of the credential that registered it.
+    pub(super) key: String,
+    /// The signature that it came with, if it came with one.
+    pub(super) fence: Option<Fence>,
+    /// The lease ran out, and the zone says so to those who have copies of it.
+    pub(super) expired: bool,
+}
+
+/// The signature of the last accepted update: what came before it is a replay, and itself is a retransmission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fence {
+    pub(super) time_signed: u64,
+    pub(super) mac: Vec<u8>,
+}
+
+/// What the index knows of a host: the disk has the rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) statement: Statement,
+    /// When we accepted it, by our clock, in Unix seconds.
+    pub(super) received: u64,
+}
+
+impl Known {
+    /// Gives for how many more seconds the record holds.
+    pub(super) fn remaining(&self, now: u64) -> u32 {
+        let age = now.saturating_sub(self.received);
+        let lease = self.statement.record().map_or(0, Record::lease);
+        lease.saturating_sub(u32::try_from(age).unwrap_or(u32::MAX))
+    }
+}
+
+/// A host's statement whose signature has been found to fit the key that it names.
+///
+/// Whether that key is the host's is for the book to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Certified(SignedRecord);
+
+impl Certified {
+    /// Reads a statement found under its host's name and checks its signature: some fifty microseconds of work, which is
+    /// why a front does it, and not the writer.
+    pub(super) fn read(host: &HostName, text: &str) -> Result<Self, Refusal> {
+        let signed = SignedRecord::parse(host, text)?;
+        signed.verify(signed.key())?;
+        Ok(Self(signed))
+    }
+
+    pub(super) fn signed(&self) -> &SignedRecord {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::fixture::{Fixture, host};
+
+    #[test]
+    fn a_statement_whose_signature_does_not_fit_is_not_certified() {
+        let signed = Fixture::new().statement(5, &["203.0.113.9"]).to_string();
+        let home = host("home.dyn.test");
+        assert!(Certified::read(&home, &signed).is_ok());
+        let forged = Certified::read(&home, &signed.replace(".9 ", ".8 "));
+        assert_eq!(forged, Err(Refusal::Unverified(crate::record::VerifyError::BadSignature)));
+    }
+}

@@ -1,0 +1,135 @@
+//! What every way into the directory shares: from a message to its answer, or to a change for the writer.
+//!
+//! Owns the one log line that a change gets.
+
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use tokio::sync::oneshot;
+
+use super::answer::{self, Code, Transport, UPDATE};
+use super::book::Change;
+use super::index::Index;
+use super::limits::Limits;
+use super::request::Request;
+use super::update::{self, Outcome, Pending, Received};
+use super::waiters::Waiters;
+use super::writer::{Decided, Order, Orders};
+use super::zone::{View, Zone};
+use crate::dns::{WallClock, tsig};
+use crate::record::HostName;
+
+/// What every socket of the directory answers from.
+#[derive(Debug)]
+pub(super) struct Front {
+    pub(super) zone: Arc<Zone>,
+    pub(super) index: Arc<RwLock<Index>>,
+    pub(super) orders: Orders,
+    pub(super) waiters: Arc<Waiters>,
+    pub(super) clock: WallClock,
+}
+
+impl Front {
+    /// Gives what may be read while the writer waits for the disk.
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers a query into `out`, which stays empty where it gets no answer.
+    pub(super) fn query(
+        &self,
+        request: &Request<'_>,
+        index: &Index,
+        now: u64,
+        transport: Transport,
+        out: &mut Vec<u8>,
+    ) {
+        let view = View { zone: &self.zone, index, pending: None };
+        if !request.is_signed || request.is_garbled {
+            return answer::answer(request, &view, now, transport, 0, out);
+        }
+        // A signed query gets a signed answer (RFC 8945 section 5.3).
+        match update::authenticate(request, &self.zone, now) {
+            Ok((signed, key)) => {
+                let Some(bare) = Request::read(&signed.message) else { return };
+                answer::answer(&bare, &view, now, transport, MOST_SIGNATURE, out);
+                tsig::sign_answer(out, &key, signed.tsig.mac(), now);
+            }
+            Err(failure) => *out = failure,
+        }
+    }
+
+    /// Authenticates and reads an update.
+    pub(super) fn receive(&self, request: &Request<'_>) -> Received {
+        update::receive(request, &self.zone, self.clock.now())
+    }
+
+    /// Has the change of an update decided and put on the disk; hands its answer to `send` then.
+    pub(super) fn record(&self, pending: Box<Pending>, send: impl FnOnce(Vec<u8>) + Send + 'static) {
+        let clock = self.clock.clone();
+        self.hand_over(pending.change.clone(), move |decided| send(pending.answer(&decided.outcome, clock.now())));
+    }
+
+    /// Has a change decided, and put on the disk if it is accepted.
+    ///
+    /// # Cancel safety
+    /// Dropping it leaves open whether the change was made.
+    pub(super) async fn order(&self, change: Change) -> Decided {
+        let (done, decided) = oneshot::channel();
+        self.hand_over(change, move |told| {
+            // Whoever does not wait any more asks again.
+            let _gone = done.send(told);
+        });
+        decided.await.unwrap_or_else(|_writer_ended| Decided::failed())
+    }
+
+    fn hand_over(&self, change: Change, told: impl FnOnce(Decided) + Send + 'static) {
+        let by = change.by.clone();
+        let host = change.wanted.as_ref().ok().and_then(|wanted| wanted.first()).map(|wanted| wanted.host.clone());
+        let done = Box::new(move |decided: Decided| {
+            report(&by, host.as_ref(), &decided);
+            told(decided);
+        });
+        if let Err(order) = self.orders.give(Box::new(Order { change, done })) {
+            (order.done)(Decided::failed());
+        }
+    }
+}
+
+/// Answers what came by UDP and asks for too much; `None` where nothing is to be said.
+pub(super) fn limited(request: &Request<'_>, limits: &mut Limits, from: IpAddr, now: u64, out: &mut Vec<u8>) -> bool {
+    if limits.answer(from, now) {
+        return false;
+    }
+    out.clear();
+    if request.question.is_some() {
+        answer::over_tcp(request, out);
+    }
+    true
+}
+
+/// Tells whether a request asks for a change.
+pub(super) fn is_update(request: &Request<'_>) -> bool {
+    request.opcode == UPDATE
+}
+
+/// Writes the answer to a request that there is no room for.
+pub(super) fn refuse(request: &Request<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    answer::failure(request, Code::REFUSED, &mut out);
+    out
+}
+
+fn report(key: &str, host: Option<&HostName>, decided: &Decided) {
+    for record in decided.entries.iter().filter_map(|entry| entry.statement.record()) {
+        tracing::info!(host = %record.host(), seq = %record.seq(), state = %record.state(), key, "registered");
+        tracing::debug!(host = %record.host(), addresses = ?record.addresses(), "registered addresses");
+    }
+    if let Outcome::Refused(refusal) = &decided.outcome {
+        let host = host.map(tracing::field::display);
+        tracing::warn!(host, key, reason = %refusal, "update refused");
+    }
+}
+
+/// What the longest of our signatures takes: three names of at most 255 octets, 64 of MAC, and the rest.
+const MOST_SIGNATURE: usize = 380;

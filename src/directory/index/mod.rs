@@ -1,0 +1,121 @@
+//! The registered part of the zone in memory, small enough for millions of hosts.
+//!
+//! Owns no threads and knows no clock: readers share it while the writer syncs the disk, and the writer changes it in one
+//! short stroke afterwards. A registration costs about as many bytes as its signature, key, name and addresses have.
+
+mod arena;
+mod packed;
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
+
+use self::arena::{Arena, Place};
+pub(super) use self::packed::Kept;
+use super::entry::Entry;
+use super::statement::Statement;
+use super::zone::{Zone, wire};
+
+/// The registered part, in memory.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    /// The zone's serial number (RFC 1982).
+    pub(super) serial: u32,
+    table: HashTable<Place>,
+    arena: Arena,
+    hasher: RandomState,
+    /// Names without a registration of their own that have some below them, and how many.
+    above: HashMap<Box<[u8]>, usize>,
+}
+
+impl Index {
+    pub(super) fn new(serial: u32) -> Self {
+        Self { serial, ..Self::default() }
+    }
+
+    /// Puts a host's registration in place of the one before, or takes it out.
+    pub(super) fn insert(&mut self, entry: &Entry, zone: &Zone) {
+        let Some(name) = zone.relative(entry.statement.host()) else { return };
+        if matches!(entry.statement, Statement::Removed(_)) {
+            return self.remove(&name);
+        }
+        let packed = self.pack(entry);
+        let hash = self.hasher.hash_one(&*name);
+        let (arena, hasher) = (&mut self.arena, &self.hasher);
+        if let Some(place) = self.table.find_mut(hash, |place| arena.name(*place) == &*name) {
+            *place = arena.replace(*place, &name, &packed);
+            return;
+        }
+        let place = arena.add(&name, &packed);
+        let arena = &self.arena;
+        let _entry = self.table.insert_unique(hash, place, |place| hasher.hash_one(arena.name(*place)));
+        for above in wire::ancestors(&name) {
+            *self.above.entry(above.into()).or_default() += 1;
+        }
+    }
+
+    /// Marks a host's lease as run out.
+    pub(super) fn expire(&mut self, name: &[u8]) {
+        let hash = self.hasher.hash_one(name);
+        if let Some(place) = self.table.find(hash, |place| self.arena.name(*place) == name).copied() {
+            packed::expire(self.arena.value_mut(place));
+        }
+    }
+
+    fn remove(&mut self, name: &[u8]) {
+        let hash = self.hasher.hash_one(name);
+        let Ok(found) = self.table.find_entry(hash, |place| self.arena.name(*place) == name) else { return };
+        let (place, _vacant) = found.remove();
+        self.arena.free(place);
+        for above in wire::ancestors(name) {
+            if let Some(count) = self.above.get_mut(above) {
+                *count -= 1;
+                if *count == 0 {
+                    self.above.remove(above);
+                }
+            }
+        }
+    }
+
+    /// Finds a host by the part of its name before the zone's, lower case, in wire format.
+    pub(super) fn find(&self, name: &[u8]) -> Option<Kept<'_>> {
+        let hash = self.hasher.hash_one(name);
+        let place = self.table.find(hash, |place| self.arena.name(*place) == name)?;
+        packed::unpack(self.arena.value(*place))
+    }
+
+    /// Packs a registration as [`Index::unpack`] reads it.
+    pub(super) fn pack(&self, entry: &Entry) -> Vec<u8> {
+        packed::pack(entry, &self.hasher)
+    }
+
+    /// Reads a packed registration; `None` for a removal.
+    pub(super) fn unpack(packed: &[u8]) -> Option<Kept<'_>> {
+        packed::unpack(packed)
+    }
+
+    /// Tells whether there are registrations below a name.
+    pub(super) fn has_below(&self, name: &[u8]) -> bool {
+        self.above.contains_key(name)
+    }
+
+    /// Gives every host's name, as [`Index::find`] takes it, with its registration.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&[u8], Kept<'_>)> {
+        let kept = |place| Some((self.arena.name(place), packed::unpack(self.arena.value(place))?));
+        self.table.iter().filter_map(move |place| kept(*place))
+    }
+
+    /// Gives what is kept of a fence, to compare with: of the key, and of the signature.
+    pub(super) fn fingerprint(&self, by: &str, mac: &[u8]) -> (u32, u64) {
+        packed::fingerprint(&self.hasher, by, mac)
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+}
+
+#[cfg(test)]
+mod tests;

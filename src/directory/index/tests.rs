@@ -1,0 +1,70 @@
+//! What goes into the index comes out of it.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::directory::entry::Fence;
+use crate::directory::fixture::{Fixture, NOW, host};
+use crate::record::{Record, Seq, SignedRecord};
+
+fn entry(statement: Statement) -> Entry {
+    let fence = Some(Fence { time_signed: NOW - 2, mac: vec![5; 32] });
+    Entry { statement, received: NOW, key: "home".to_owned(), fence, expired: false }
+}
+
+proptest! {
+    #[test]
+    fn any_registration_survives_packing(
+        addresses in proptest::collection::vec(any::<std::net::IpAddr>(), 0..9), seq in 1..=i64::MAX.unsigned_abs(),
+        issued: u64, received: u64, time_signed: u64, lease in 1u32.., signed: bool, expired: bool, fenced: bool
+    ) {
+        let fixture = Fixture::new();
+        let home = host("home.dyn.test");
+        let seq = Seq::new(seq).unwrap();
+        let record = Record::online(home.clone(), addresses, seq, issued, lease)
+            .or_else(|_| Record::asleep(home.clone(), seq, issued, lease)).unwrap();
+        let statement = if signed {
+            Statement::Signed(SignedRecord::sign(record, &fixture.identity))
+        } else {
+            Statement::Uncertified(record)
+        };
+        let fence = fenced.then(|| Fence { time_signed, mac: vec![7; 64] });
+        let entry = Entry { statement, received, key: "home".to_owned(), fence, expired };
+        let mut index = Index::new(1);
+        index.insert(&entry, &fixture.zone);
+        let kept = index.find(b"\x04home").unwrap();
+        prop_assert_eq!(kept.known(&home).map(|known| known.statement), Some(entry.statement.clone()));
+        prop_assert_eq!((kept.received, kept.is_expired()), (received, expired));
+        prop_assert_eq!(kept.is_by(index.fingerprint("home", &[7; 64])), fenced);
+        prop_assert_eq!(kept.time_signed, if fenced { time_signed } else { 0 });
+    }
+}
+
+#[test]
+fn a_million_certified_hosts_would_fit_150_mebibytes() {
+    let fixture = Fixture::new();
+    let mut index = Index::new(1);
+    for number in 0..1000 {
+        let name = host(&format!("h{:07}.dyn.test", 1_000_000 + number));
+        let record = Record::online(name, vec!["203.0.113.9".parse().unwrap()], Seq::FIRST, NOW, 3600).unwrap();
+        index.insert(&entry(Statement::Signed(SignedRecord::sign(record, &fixture.identity))), &fixture.zone);
+    }
+    assert_eq!(index.len(), 1000);
+    let bytes = index.arena.bytes();
+    // The table takes at most eleven bytes more for each.
+    assert!(bytes <= 136 * 1000, "{bytes}");
+}
+
+#[test]
+fn names_above_registered_hosts_are_known() {
+    let fixture = Fixture::new();
+    let mut index = Index::new(1);
+    let record = Record::asleep(host("a.b.c.dyn.test"), Seq::FIRST, NOW, 60).unwrap();
+    index.insert(&entry(Statement::Uncertified(record.clone())), &fixture.zone);
+    index.insert(&entry(Statement::Uncertified(record)), &fixture.zone);
+    assert!(index.has_below(b"\x01b\x01c") && index.has_below(b"\x01c"));
+    assert!(!index.has_below(b"\x01a\x01b\x01c") && !index.has_below(b"") && index.find(b"\x01c").is_none());
+    assert_eq!(index.all().count(), 1);
+    index.insert(&entry(Statement::Removed(host("a.b.c.dyn.test"))), &fixture.zone);
+    assert!(!index.has_below(b"\x01c") && index.find(b"\x01a\x01b\x01c").is_none());
+}

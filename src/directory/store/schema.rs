@@ -1,0 +1,93 @@
+//! The tables of the database, and how each version becomes the next.
+
+use rusqlite::{Connection, Transaction};
+
+use crate::record::HostName;
+
+/// Tells which version a database has: 0 for a new one, -1 for one of another program.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    let id: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    // A new file has neither mark nor table; every other without our mark is somebody else's.
+    Ok(if id == APPLICATION || (id == 0 && version == 0 && tables == 0) { version } else { -1 })
+}
+
+/// Brings a database from one version to the newest, all the way or not at all.
+pub(super) fn migrate(connection: &mut Connection, from: i64, apex: &HostName) -> rusqlite::Result<()> {
+    if from >= VERSION {
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
+    for (step, to) in STEPS.iter().zip(1..) {
+        if to > from {
+            step(&transaction, apex)?;
+        }
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}
+
+type Step = fn(&Transaction<'_>, &HostName) -> rusqlite::Result<()>;
+
+/// How to each version from the one before.
+const STEPS: [Step; 2] = [registrations, editions];
+
+/// The version of the schema this program writes.
+pub(in crate::directory) const VERSION: i64 = 2;
+
+/// The zone, what is known of each host, and all that was.
+fn registrations(transaction: &Transaction<'_>, apex: &HostName) -> rusqlite::Result<()> {
+    transaction.execute_batch(
+        "CREATE TABLE zone (zone TEXT NOT NULL, serial INTEGER NOT NULL) STRICT;
+         CREATE TABLE host (
+             host TEXT PRIMARY KEY, statement TEXT NOT NULL, received INTEGER NOT NULL, key TEXT NOT NULL,
+             time_signed INTEGER NOT NULL, mac BLOB NOT NULL
+         ) STRICT, WITHOUT ROWID;
+         CREATE TABLE history (
+             id INTEGER PRIMARY KEY, host TEXT NOT NULL, seq INTEGER NOT NULL, received INTEGER NOT NULL,
+             key TEXT NOT NULL, statement TEXT NOT NULL
+         ) STRICT;
+         CREATE INDEX history_by_host ON history (host, id);",
+    )?;
+    transaction.execute("INSERT INTO zone (zone, serial) VALUES (?1, 1)", [apex.as_str()])?;
+    Ok(())
+}
+
+/// What secondaries need: leases that ran out, and up to where the history goes at each serial of the zone.
+fn editions(transaction: &Transaction<'_>, _apex: &HostName) -> rusqlite::Result<()> {
+    transaction.execute_batch(
+        "ALTER TABLE host ADD COLUMN expired INTEGER NOT NULL DEFAULT 0;
+         ALTER TABLE history ADD COLUMN expired INTEGER NOT NULL DEFAULT 0;
+         CREATE TABLE edition (serial INTEGER PRIMARY KEY, last INTEGER NOT NULL) STRICT;
+         INSERT INTO edition (serial, last)
+             SELECT serial, (SELECT coalesce(max(id), 0) FROM history) FROM zone;",
+    )
+}
+
+/// "RNG1", the mark of our databases in their header.
+const APPLICATION: i64 = 0x524e_4731;
+
+/// Makes a database of the first version, at serial 7, with one host in it.
+#[cfg(test)]
+pub(super) fn first_version(connection: &Connection, statement: &str) {
+    connection
+        .execute_batch(
+            "CREATE TABLE zone (zone TEXT NOT NULL, serial INTEGER NOT NULL) STRICT;
+             CREATE TABLE host (
+                 host TEXT PRIMARY KEY, statement TEXT NOT NULL, received INTEGER NOT NULL, key TEXT NOT NULL,
+                 time_signed INTEGER NOT NULL, mac BLOB NOT NULL
+             ) STRICT, WITHOUT ROWID;
+             CREATE TABLE history (
+                 id INTEGER PRIMARY KEY, host TEXT NOT NULL, seq INTEGER NOT NULL, received INTEGER NOT NULL,
+                 key TEXT NOT NULL, statement TEXT NOT NULL
+             ) STRICT;
+             CREATE INDEX history_by_host ON history (host, id);
+             INSERT INTO zone VALUES ('dyn.test', 7);
+             PRAGMA application_id = 1380861745; PRAGMA user_version = 1;",
+        )
+        .unwrap();
+    connection.execute("INSERT INTO host VALUES ('home.dyn.test', ?1, 5, 'home', 5, x'01')", [statement]).unwrap();
+    connection.execute("INSERT INTO history VALUES (1, 'home.dyn.test', 5, 5, 'home', ?1)", [statement]).unwrap();
+}
