@@ -9,17 +9,43 @@
 
 use std::path::Path;
 
+#[path = "../fuzz/src/directory.rs"]
+mod directory;
 #[path = "../fuzz/src/handshake.rs"]
 mod handshake;
 
-#[test]
-fn handshake_corpus_holds() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/handshake");
+fn replay(target: &str, run: fn(&[u8])) {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut files: Vec<_> = std::fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     assert!(files.len() >= 10, "only {} files in {}", files.len(), corpus.display());
     for file in files {
         println!("{}", file.display());
-        handshake::run(&std::fs::read(&file).unwrap());
+        run(&std::fs::read(&file).unwrap());
     }
+}
+
+#[test]
+fn directory_message_corpus_holds() {
+    replay("directory-message", directory::message);
+}
+
+#[test]
+fn directory_signature_corpus_holds() {
+    replay("directory-signature", directory::signature);
+}
+
+#[test]
+fn directory_statement_corpus_holds() {
+    replay("directory-statement", directory::statement);
+}
+
+#[test]
+fn directory_update_corpus_holds() {
+    replay("directory-update", directory::update);
+}
+
+#[test]
+fn handshake_corpus_holds() {
+    replay("handshake", handshake::run);
 }

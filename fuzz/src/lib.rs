@@ -4,6 +4,7 @@
 
 pub mod com_port;
 pub mod command;
+pub mod directory;
 pub mod emulator;
 pub mod explain;
 pub mod framing;

@@ -12,6 +12,8 @@ mod entry;
 #[cfg(test)]
 mod fixture;
 mod front;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod index;
 mod limits;

@@ -1,0 +1,110 @@
+//! What the fuzz targets call: each takes any bytes, and panics where a core breaks a promise.
+
+use super::answer::{Transport, answer};
+use super::book::decide;
+use super::entry::{Entry, Fence};
+use super::index::Index;
+use super::request::Request;
+use super::statement::Statement;
+use super::update::{Outcome, Received, receive};
+use super::zone::{View, Zone};
+use super::{KeyBinding, Settings};
+use crate::dns::message::UDP_PAYLOAD;
+use crate::dns::tsig::{self, Algorithm, TsigKey};
+use crate::record::{HostName, Identity, Record, Seq, SignedRecord};
+use crate::secret::Secret;
+
+/// A zone with one host that has signed its record and may be changed by one key.
+pub struct World {
+    zone: Zone,
+    index: Index,
+    key: TsigKey,
+}
+
+impl World {
+    /// Makes one; `None` would mean that its own names are wrong.
+    #[must_use]
+    pub fn new() -> Option<Self> {
+        let home: HostName = "home.dyn.test".parse().ok()?;
+        let key = TsigKey::new("home", Algorithm::HmacSha256, &Secret::new(b"aG9tZSBob21lIGhvbWU=".to_vec())).ok()?;
+        let binding = KeyBinding { hosts: vec![home.clone()], ..KeyBinding::of(key.clone()) };
+        let routers = "routers.dyn.test".parse().ok()?;
+        let binding = KeyBinding { below: vec![routers], uncertified_lease: Some(600), ..binding };
+        let listen = vec!["192.0.2.53:53".parse().ok()?];
+        let mut settings =
+            Settings::new(listen, "unused".into(), "dyn.test".parse().ok()?, "ns.dyn.test".parse().ok()?);
+        settings.keys = vec![binding];
+        let (zone, mut index) = (Zone::new(&settings).ok()?, Index::new(7));
+        let addresses = vec!["203.0.113.9".parse().ok()?, "2001:db8::9".parse().ok()?];
+        let record = Record::online(home, addresses, Seq::new(3)?, NOW, 600).ok()?;
+        let statement = Statement::Signed(SignedRecord::sign(record, &Identity::generate().ok()?));
+        let fence = Some(Fence { time_signed: NOW - 10, mac: vec![1; 32] });
+        let entry = Entry { statement, received: NOW, key: "home".to_owned(), fence, expired: false };
+        index.insert(&entry, &zone);
+        Some(Self { zone, index, key })
+    }
+
+    /// Any datagram: what is answered is an answer to it, and fits.
+    pub fn message(&self, bytes: &[u8]) {
+        let Some(request) = Request::read(bytes) else { return };
+        let view = View { zone: &self.zone, index: &self.index, pending: None };
+        for (transport, most) in [(Transport::Udp, usize::from(UDP_PAYLOAD)), (Transport::Tcp, usize::from(u16::MAX))] {
+            let mut out = Vec::new();
+            answer(&request, &view, NOW, transport, 0, &mut out);
+            assert!(out.len() <= most, "{} bytes are too many", out.len());
+            assert_eq!(out.get(..2), bytes.get(..2), "the identifier is another");
+            assert!(out.get(2).is_some_and(|flags| flags & 128 != 0), "it is no answer");
+            let parsed = domain::base::Message::from_octets(out);
+            assert!(parsed.is_ok_and(|parsed| parsed.iter().all(|record| record.is_ok())), "it cannot be read");
+        }
+        self.received(&request);
+    }
+
+    /// Any message after its header, as an update that the key has signed: nobody else's host is changed.
+    pub fn update(&self, bytes: &[u8]) {
+        let mut signed = bytes.to_vec();
+        let _mac = tsig::sign_request(&mut signed, &self.key, NOW);
+        if let Some(request) = Request::read(&signed) {
+            self.received(&request);
+        }
+    }
+
+    /// Any message as one that may be signed: none but ours is taken for it.
+    pub fn signature(&self, bytes: &[u8]) {
+        let Ok(Some(signed)) = tsig::take_off(bytes) else { return };
+        let checked = tsig::check_request(&signed, std::slice::from_ref(&self.key), NOW);
+        let is_timely = signed.tsig.time_signed().abs_diff(NOW) <= u64::from(u16::MAX);
+        assert!(checked.is_err() || is_timely, "signed at another time");
+        let _answered = tsig::check_answer(&signed, &self.key, signed.tsig.mac(), NOW);
+    }
+
+    fn received(&self, request: &Request<'_>) {
+        let Received::Change(pending) = receive(request, &self.zone, NOW) else { return };
+        let view = View { zone: &self.zone, index: &self.index, pending: None };
+        let outcome = match decide(&view, &pending.change, NOW) {
+            Ok(entries) => {
+                for entry in &entries {
+                    let host = entry.statement.host().as_str();
+                    let is_ours = host == "home.dyn.test" || host.ends_with(".routers.dyn.test");
+                    assert!(is_ours, "{host} was changed");
+                }
+                Outcome::Done
+            }
+            Err(refusal) => Outcome::Refused(refusal),
+        };
+        assert!(!pending.answer(&outcome, NOW).is_empty(), "who signs gets an answer");
+    }
+}
+
+/// Any text as a host's statement: what is read is written the same.
+pub fn statement(bytes: &[u8]) {
+    let (Ok(text), Ok(host)) = (std::str::from_utf8(bytes), "home.dyn.test".parse()) else { return };
+    if let Ok(signed) = SignedRecord::parse(&host, text) {
+        assert_eq!(signed.to_string(), text);
+    }
+    if let Some(statement) = Statement::parse(&host, text) {
+        assert_eq!(statement.to_string(), text);
+    }
+}
+
+const NOW: u64 = 1_789_000_000;
