@@ -1,4 +1,5 @@
-//! Files that are there whole or not at all, also after a power cut: written beside their place, synced, moved in.
+//! Files that are there whole or not at all, also after a power cut: written beside their place, synced, moved in. What
+//! changes later is kept in [`crate::slots`], where a full disk is no matter.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -10,7 +11,9 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// Those of the system; `AlreadyExists` when there is one of that name.
 pub fn create(path: &Path, content: &[u8]) -> io::Result<()> {
-    let partial = beside(path, &format!(".{}.new", std::process::id()));
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(format!(".{}.new", std::process::id()));
+    let partial = PathBuf::from(partial);
     let written = (|| {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
         file.write_all(content)?;
@@ -22,25 +25,6 @@ pub fn create(path: &Path, content: &[u8]) -> io::Result<()> {
     written?;
     removed?;
     sync_folder(path)
-}
-
-/// Writes a file in place of the one that is there, if there is one.
-///
-/// # Errors
-/// Those of the system; the old file is there as it was, then.
-pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let partial = beside(path, ".new");
-    let mut file = File::create(&partial)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    std::fs::rename(&partial, path)?;
-    sync_folder(path)
-}
-
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(ending);
-    PathBuf::from(partial)
 }
 
 fn sync_folder(path: &Path) -> io::Result<()> {
@@ -57,15 +41,13 @@ mod tests {
     use crate::scratch::Scratch;
 
     #[test]
-    fn a_file_is_made_once_and_replaced_whole() {
+    fn a_file_is_made_once() {
         let folder = Scratch::new("durable");
         let path = folder.path("file");
         create(&path, b"one").unwrap();
         assert_eq!(create(&path, b"two").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(std::fs::read(&path).unwrap(), b"one");
-        replace(&path, b"three").unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"three");
         assert_eq!(std::fs::read_dir(folder.root()).unwrap().count(), 1, "no partial file is left");
-        assert!(replace(&folder.path("absent/file"), b"").is_err());
+        assert!(create(&folder.path("absent/file"), b"").is_err());
     }
 }

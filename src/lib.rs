@@ -34,5 +34,6 @@ mod scratch;
 pub mod secret;
 pub mod shutdown;
 pub mod sleep;
+pub mod slots;
 pub mod systemd;
 pub mod watch;

@@ -1,21 +1,16 @@
-//! The ledger on disk: a file of fixed size with two slots, written in turns.
+//! The ledger on disk: in two slots of a file of fixed size, so that counting goes on when the disk is full.
 //!
-//! Its blocks are there from the beginning, so that counting goes on when the disk is full; each slot has its checksum, so that
-//! a write cut short leaves the one before. Owns the lock that keeps a second listener's account away from it.
+//! Owns the lock that keeps a second listener's account away from it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use data_encoding::HEXLOWER;
 use nix::fcntl::{Flock, FlockArg};
-use ring::digest::{SHA256, digest};
 
 use super::ledger::Ledger;
+use crate::slots::{self, Slots};
 
-/// Larger than any ledger of [`super::ledger::DAYS_KEPT`] days.
-const SLOT: usize = 4096;
 /// What a slot begins with, and its format.
 const MARK: &str = "ringup budget 1";
 
@@ -52,8 +47,9 @@ pub enum FileError {
 /// The open file.
 #[derive(Debug)]
 pub struct LedgerFile {
-    file: Flock<File>,
-    generation: u64,
+    slots: Slots,
+    /// Kept for as long as the file is open.
+    _lock: Flock<File>,
 }
 
 impl LedgerFile {
@@ -63,23 +59,16 @@ impl LedgerFile {
     /// When another process has it, or the system refuses.
     pub fn open(path: &Path) -> Result<(Self, Found), FileError> {
         let failed = |source| FileError::Io { path: path.to_owned(), source };
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-        let file = Flock::lock(file.map_err(failed)?, FlockArg::LockExclusiveNonblock).map_err(|(_file, errno)| {
-            if errno == nix::errno::Errno::EWOULDBLOCK {
+        let mut slots = Slots::open(path, MARK).map_err(failed)?;
+        let lock = slots.lock(FlockArg::LockExclusiveNonblock).map_err(|error| {
+            if error.kind() == io::ErrorKind::WouldBlock {
                 FileError::InUse { path: path.to_owned() }
             } else {
-                failed(errno.into())
+                failed(error)
             }
         })?;
-        let (generation, found) = read(&file).map_err(failed)?;
-        if file.metadata().map_err(failed)?.len() < 2 * SLOT as u64 {
-            file.write_all_at(&[b'\n'; 2 * SLOT], 0).map_err(failed)?;
-            file.sync_all().map_err(failed)?;
-            if let Some(folder) = path.parent() {
-                File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
-            }
-        }
-        Ok((Self { file, generation }, found))
+        let found = slots.load().map_err(failed)?;
+        Ok((Self { slots, _lock: lock }, found.into()))
     }
 
     /// Writes a ledger over the older of the two; it is on the disk when this returns.
@@ -87,51 +76,23 @@ impl LedgerFile {
     /// # Errors
     /// When the disk fails; then the newer of the two still stands.
     pub fn store(&mut self, ledger: &Ledger) -> io::Result<()> {
-        let generation = self.generation + 1;
-        let mut slot = slot_text(generation, ledger).into_bytes();
-        if slot.len() > SLOT {
-            return Err(io::Error::other("the ledger is larger than its place"));
-        }
-        slot.resize(SLOT, b'\n');
-        self.file.write_all_at(&slot, generation % 2 * SLOT as u64)?;
-        self.file.sync_data()?;
-        self.generation = generation;
-        Ok(())
+        self.slots.store(&ledger.to_text())
     }
 }
 
-/// Reads the newer good slot, without the lock, as for a look from outside.
-pub(super) fn read(file: &File) -> io::Result<(u64, Found)> {
-    let mut bytes = vec![0; 2 * SLOT];
-    let mut length = 0;
-    while let Some(rest) = bytes.get_mut(length..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, length as u64)? {
-            0 => break,
-            read => length += read,
+/// Reads the ledger without the lock, as for a look from outside.
+pub(super) fn peek(path: &Path) -> io::Result<Found> {
+    slots::peek(path, MARK).map(Found::from)
+}
+
+impl From<slots::Found> for Found {
+    fn from(found: slots::Found) -> Self {
+        match found {
+            slots::Found::Nothing => Self::Nothing,
+            slots::Found::Text(text) => Ledger::parse(&text).map_or(Self::Damage, Self::Ledger),
+            slots::Found::Other(_) => Self::Damage,
         }
     }
-    bytes.truncate(length);
-    let slots = bytes.chunks(SLOT).filter_map(|slot| parse(std::str::from_utf8(slot).ok()?));
-    match slots.max_by_key(|(generation, _ledger)| *generation) {
-        Some((generation, ledger)) => Ok((generation, Found::Ledger(ledger))),
-        None if bytes.iter().all(|byte| *byte == b'\n') => Ok((0, Found::Nothing)),
-        None => Ok((0, Found::Damage)),
-    }
-}
-
-fn slot_text(generation: u64, ledger: &Ledger) -> String {
-    let text = format!("{MARK}\ngeneration {generation}\n{}", ledger.to_text());
-    let sum = HEXLOWER.encode(digest(&SHA256, text.as_bytes()).as_ref());
-    format!("{text}sum {sum}\n")
-}
-
-fn parse(slot: &str) -> Option<(u64, Ledger)> {
-    let (body, sum) = slot.trim_end_matches('\n').rsplit_once("sum ")?;
-    if HEXLOWER.encode(digest(&SHA256, body.as_bytes()).as_ref()) != sum {
-        return None;
-    }
-    let (generation, ledger) = body.strip_prefix(MARK)?.strip_prefix("\ngeneration ")?.split_once('\n')?;
-    Some((generation.parse().ok()?, Ledger::parse(ledger)?))
 }
 
 #[cfg(test)]
@@ -175,25 +136,14 @@ mod tests {
     }
 
     #[test]
-    fn a_write_cut_short_leaves_the_one_before_and_damage_is_told_from_nothing() {
-        let folder = Folder::new("torn");
-        let (mut file, _found) = folder.open();
-        file.store(&ledger(1)).unwrap();
-        file.store(&ledger(2)).unwrap();
-        drop(file);
-        let mut bytes = std::fs::read(folder.file()).unwrap();
-        bytes[30] ^= 1;
-        std::fs::write(folder.file(), &bytes).unwrap();
-        let (file, found) = folder.open();
-        assert_eq!(found, Found::Ledger(ledger(1)), "the second lies in the first slot");
-        drop(file);
-        bytes[SLOT + 30] ^= 1;
-        std::fs::write(folder.file(), &bytes).unwrap();
+    fn damage_is_told_from_nothing() {
+        let folder = Folder::new("damage");
+        std::fs::write(folder.file(), "garbage").unwrap();
         assert_eq!(folder.open().1, Found::Damage);
     }
 
     #[test]
-    fn the_file_never_grows() {
+    fn the_largest_ledger_has_its_place() {
         let folder = Folder::new("size");
         let (mut file, _found) = folder.open();
         let mut day = date(2026, 1, 1);
@@ -202,7 +152,6 @@ mod tests {
             largest.add(day, Used { calls: u32::MAX, seconds: u64::MAX });
             day = day.tomorrow().unwrap();
             file.store(&largest).unwrap();
-            assert_eq!(std::fs::metadata(folder.file()).unwrap().len(), 2 * SLOT as u64);
         }
         drop(file);
         assert_eq!(folder.open().1, Found::Ledger(largest));

@@ -286,8 +286,7 @@ impl Writer {
 /// How the account in a file stands, seen from outside while nobody may have it open.
 #[must_use]
 pub fn peek(path: &Path, caps: Caps, clock: Date) -> Option<View> {
-    let file = std::fs::File::open(path).ok()?;
-    match file::read(&file).ok()?.1 {
+    match file::peek(path).ok()? {
         Found::Ledger(ledger) => Some(Account::new(caps, ledger).view(clock)),
         Found::Nothing | Found::Damage => None,
     }

@@ -1,4 +1,5 @@
-//! Which codes are used: one number in a file, on the disk before a code is accepted.
+//! Which codes are used: one number in a file, on the disk before a code is accepted. Its place there is taken from the
+//! beginning: a full disk keeps nobody out.
 //!
 //! Without the file every code would be good again, so its loss is no fresh start but an error.
 
@@ -6,7 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::code::Counter;
-use crate::durable;
+use crate::slots::{self, Found, Slots};
+
+/// What a slot begins with, and its format.
+const MARK: &str = "ringup codes 1";
 
 /// The number of the first code that is not used, shared by all lines of this process.
 #[derive(Debug)]
@@ -21,14 +25,18 @@ impl Ledger {
     /// # Errors
     /// When the file is missing, cannot be read, or holds something else.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(LedgerError::Missing { path: path.to_owned() });
+        let found = slots::peek(path, MARK).map_err(|source| {
+            if source.kind() == std::io::ErrorKind::NotFound {
+                LedgerError::Missing { path: path.to_owned() }
+            } else {
+                LedgerError::Unreadable { path: path.to_owned(), source }
             }
-            Err(source) => return Err(LedgerError::Unreadable { path: path.to_owned(), source }),
+        })?;
+        let next = match found {
+            Found::Nothing => None,
+            // Before there were slots the number stood alone in the file.
+            Found::Text(text) | Found::Other(text) => text.trim_end().parse().ok().and_then(Counter::new),
         };
-        let next = text.trim_end().parse().ok().and_then(Counter::new);
         let next = next.ok_or_else(|| LedgerError::Malformed { path: path.to_owned() })?;
         Ok(Self { path: path.to_owned(), next: Mutex::new(next) })
     }
@@ -38,10 +46,14 @@ impl Ledger {
     /// # Errors
     /// When the file cannot be written.
     pub fn begin(path: &Path) -> Result<(), LedgerError> {
-        match durable::create(path, format!("{}\n", Counter::FIRST.number()).as_bytes()) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-            other => other.map_err(|source| LedgerError::Unwritable { path: path.to_owned(), source }),
-        }
+        let begin = || {
+            let mut slots = Slots::open(path, MARK)?;
+            match slots.load()? {
+                Found::Nothing => slots.store(&line(Counter::FIRST)),
+                Found::Text(_) | Found::Other(_) => Ok(()),
+            }
+        };
+        begin().map_err(|source| LedgerError::Unwritable { path: path.to_owned(), source })
     }
 
     /// The number of the first code that is not used.
@@ -60,11 +72,19 @@ impl Ledger {
             return Err(SpendError::Used);
         }
         let after = counter.after(1);
-        durable::replace(&self.path, format!("{}\n", after.number()).as_bytes())
-            .map_err(|source| SpendError::Unwritable { path: self.path.clone(), source })?;
+        let store = || {
+            let mut slots = Slots::open(&self.path, MARK)?;
+            slots.load()?;
+            slots.store(&line(after))
+        };
+        store().map_err(|source| SpendError::Unwritable { path: self.path.clone(), source })?;
         *next = after;
         Ok(())
     }
+}
+
+fn line(next: Counter) -> String {
+    format!("{}\n", next.number())
 }
 
 /// Why the count of used codes could not be had.
@@ -142,6 +162,17 @@ mod tests {
         }
         Ledger::begin(&path).unwrap();
         assert_eq!(Ledger::open(&path).unwrap().next(), counter(4), "the count goes on");
+    }
+
+    #[test]
+    fn a_count_from_before_there_were_slots_goes_on() {
+        let folder = Scratch::new("code-ledger-old");
+        let path = folder.path("codes");
+        std::fs::write(&path, "7\n").unwrap();
+        let ledger = Ledger::open(&path).unwrap();
+        assert!(matches!(ledger.spend(counter(6)), Err(SpendError::Used)));
+        ledger.spend(counter(7)).unwrap();
+        assert_eq!(Ledger::open(&path).unwrap().next(), counter(8));
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! The sequence number that fences off a host's past, and the file that makes it only ever rise.
 //!
-//! A number is on the disk before anybody hears of it, so one lost to a crash is skipped and none is used twice.
+//! A number is on the disk before anybody hears of it, so one lost to a crash is skipped and none is used twice. Its place
+//! there is taken from the beginning: a full disk keeps no machine from registering.
 
 use std::fmt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::durable;
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::slots::{Found, Slots};
 
 /// A record's place in the history of its host: a later record has a greater one. At least 1 and at most 2^63 - 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,6 +44,9 @@ impl fmt::Display for Seq {
     }
 }
 
+/// What a slot begins with, and its format.
+const MARK: &str = "ringup seq 1";
+
 /// The last sequence number a host has used, kept in a file of its own.
 #[derive(Debug)]
 pub struct SeqStore {
@@ -48,16 +55,12 @@ pub struct SeqStore {
 }
 
 impl SeqStore {
-    /// Reads the last number used; a missing file means none.
+    /// Reads the last number used, and takes the file's place on the disk; a new file means none.
     ///
     /// # Errors
-    /// When the file is there and cannot be read, or holds something else.
+    /// When the file cannot be had, or holds something else.
     pub fn open(path: &Path) -> Result<Self, SeqError> {
-        let last = match std::fs::read_to_string(path) {
-            Ok(text) => Some(read_line(&text).ok_or_else(|| SeqError::Malformed { path: path.to_owned() })?),
-            Err(err) if err.kind() == std::io::ErrorKind::NotFound => None,
-            Err(source) => return Err(SeqError::Unreadable { path: path.to_owned(), source }),
-        };
+        let (_slots, last) = load(path)?;
         Ok(Self { path: path.to_owned(), last })
     }
 
@@ -67,27 +70,49 @@ impl SeqStore {
         self.last
     }
 
-    /// Takes the next number above both the last one used and `floor`, and puts it on the disk before returning it.
+    /// Takes the next number above the last one used, by whichever process, and above `floor`; puts it on the disk before
+    /// returning it.
     ///
     /// # Errors
     /// When it cannot be made durable (the number is then not used), or the range is used up.
     pub fn advance(&mut self, floor: Option<Seq>) -> Result<Seq, SeqError> {
-        let next = match self.last.max(floor) {
+        let (mut slots, on_disk) = load(&self.path)?;
+        let next = match on_disk.max(self.last).max(floor) {
             None => Seq::FIRST,
             Some(last) => last.next().ok_or(SeqError::UsedUp)?,
         };
-        durable::replace(&self.path, format!("{next}\n").as_bytes())
-            .map_err(|source| SeqError::Unwritable { path: self.path.clone(), source })?;
+        let stored = slots.slots.store(&format!("{next}\n"));
+        stored.map_err(|source| SeqError::Unwritable { path: self.path.clone(), source })?;
         self.last = Some(next);
         Ok(next)
     }
 }
 
+/// The file, kept from other processes.
+struct Locked {
+    slots: Slots,
+    _lock: Flock<File>,
+}
+
+fn load(path: &Path) -> Result<(Locked, Option<Seq>), SeqError> {
+    let unreadable = |source| SeqError::Unreadable { path: path.to_owned(), source };
+    let mut slots = Slots::open(path, MARK).map_err(unreadable)?;
+    let lock = slots.lock(FlockArg::LockExclusive).map_err(unreadable)?;
+    let last = match slots.load().map_err(unreadable)? {
+        Found::Nothing => None,
+        // Before there were slots the number stood alone in the file.
+        Found::Text(text) | Found::Other(text) => {
+            Some(read_line(&text).ok_or_else(|| SeqError::Malformed { path: path.to_owned() })?)
+        }
+    };
+    Ok((Locked { slots, _lock: lock }, last))
+}
+
 /// Why a sequence number could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum SeqError {
-    /// The file cannot be read.
-    #[error("cannot read the last sequence number in {}", path.display())]
+    /// The file cannot be had.
+    #[error("cannot keep the last sequence number in {}", path.display())]
     Unreadable {
         /// The number's file.
         path: PathBuf,
@@ -148,18 +173,39 @@ mod tests {
     }
 
     #[test]
+    fn what_another_process_has_used_is_not_used_again() {
+        let folder = Scratch::new("seq-two");
+        let path = folder.path("seq");
+        let (mut one, mut two) = (SeqStore::open(&path).unwrap(), SeqStore::open(&path).unwrap());
+        assert_eq!([one.advance(None), two.advance(None), one.advance(None)].map(Result::unwrap), [1, 2, 3].map(seq));
+    }
+
+    #[test]
     fn a_number_that_cannot_be_written_is_not_used() {
-        let folder = Scratch::new("seq-full");
-        let mut store = SeqStore::open(&folder.path("absent/seq")).unwrap();
-        assert!(matches!(store.advance(None), Err(SeqError::Unwritable { .. })));
+        let folder = Scratch::new("seq-lost");
+        let inner = folder.path("inner");
+        std::fs::create_dir(&inner).unwrap();
+        let mut store = SeqStore::open(&inner.join("seq")).unwrap();
+        std::fs::remove_dir_all(&inner).unwrap();
+        assert!(matches!(store.advance(None), Err(SeqError::Unreadable { .. })));
         assert_eq!(store.last(), None);
+    }
+
+    #[test]
+    fn a_file_from_before_there_were_slots_goes_on() {
+        let folder = Scratch::new("seq-old");
+        let path = folder.path("seq");
+        std::fs::write(&path, "41\n").unwrap();
+        assert_eq!(SeqStore::open(&path).unwrap().last(), Some(seq(41)));
+        assert_eq!(SeqStore::open(&path).unwrap().advance(None).unwrap(), seq(42));
+        assert_eq!(SeqStore::open(&path).unwrap().last(), Some(seq(42)));
     }
 
     #[test]
     fn a_damaged_file_is_refused_and_the_range_ends() {
         let folder = Scratch::new("seq-damaged");
         let path = folder.path("seq");
-        for bad in ["", "x", "0", "-1", "9223372036854775808"] {
+        for bad in ["x", "0", "-1", "9223372036854775808"] {
             std::fs::write(&path, bad).unwrap();
             assert!(matches!(SeqStore::open(&path), Err(SeqError::Malformed { .. })), "{bad:?}");
         }

@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 use ringup::demo::world::Ran;
 use serde_json::Value;
 
-use super::harness::{Lab, QUICK, code, in_lab};
+use super::harness::{Lab, QUICK, code, in_lab, number};
 use ringup::exit::Status;
 
 impl Lab {
@@ -234,28 +234,39 @@ impl Lab {
 }
 
 #[test]
-fn a_journal_on_a_full_disk_and_a_damaged_one_hold_nobody_up() {
+fn a_full_disk_keeps_nobody_from_registering_and_a_damaged_journal_holds_nobody_up() {
     in_lab(QUICK, async |lab| {
         let state = lab.world.folder().join("home-state");
         let _small = SmallDisk::mount(&state);
-        lab.edit("home", "[listen]", "[listen.budget]\ncalls-a-day = 2\n\n[listen]");
+        lab.edit("home", "[listen]", "[listen.budget]\ncalls-a-day = 9\n\n[listen]");
         lab.start().await;
-        // The sequence number must find room, or nothing is registered at all: it is written beside the old one.
-        lab.bring_home_online().await;
+        let before = lab.bring_home_online().await;
+        let withdrawn = lab.moment();
         lab.at_home(&["hangup"]).await;
+        let withdrawn = number(&lab.since(withdrawn, "home", "withdrawn").await, "seq");
         lab.until("home", "listening").await;
-        let filling = std::fs::write(state.join("filling"), vec![0; 1 << 20]);
+        let filling = std::fs::write(state.join("filling"), vec![0; 2 << 20]);
         assert!(filling.is_err(), "the disk is not full");
+        let began = lab.moment();
         lab.pretend_a_ring().await;
-        lab.until("home", "up").await;
+        let registered = number(&lab.since(began, "home", "registered").await, "seq");
+        assert!(before < withdrawn && withdrawn < registered, "{before} {withdrawn} {registered}");
+        let record = lab.record().await;
+        assert_eq!((&record["state"], &record["seq"]), (&"online".into(), &registered.into()));
         let standing = lab.standing().await;
         assert!(standing["journal"]["trouble"].as_str().is_some(), "{standing}");
         assert_eq!(standing["budget-trouble"], Value::Null, "its place was taken before");
+        // A number that a restart had forgotten would be refused by the directory, or be used twice.
+        lab.kill_home().await;
+        let restarted = lab.moment();
+        lab.start_home().await;
+        lab.pretend_a_ring().await;
+        let again = number(&lab.since(restarted, "home", "registered").await, "seq");
+        assert!(again > registered, "{again} after {registered}");
         lab.at_home(&["hangup"]).await;
         lab.until("home", "listening").await;
-        lab.kill_home().await;
-        lab.start_home().await;
-        assert_eq!(lab.standing().await["budget"]["calls-today"]["used"], 2, "the full disk forgot a call");
+        assert_eq!(lab.record().await["state"], "asleep");
+        assert_eq!(lab.standing().await["budget"]["calls-today"]["used"], 3, "the full disk forgot a call");
 
         std::fs::remove_file(state.join("filling")).unwrap();
         lab.world.signal("home", Signal::SIGTERM);
@@ -265,7 +276,7 @@ fn a_journal_on_a_full_disk_and_a_damaged_one_hold_nobody_up() {
         let standing = lab.standing().await;
         let aside = standing["journal"]["aside"][0].as_str().unwrap_or_else(|| panic!("{standing}"));
         assert_eq!(std::fs::read_to_string(aside).unwrap(), "a disk's idea of a journal");
-        assert_eq!(standing["budget"]["calls-today"]["used"], 2);
+        assert_eq!(standing["budget"]["calls-today"]["used"], 3);
         lab.world.signal("home", Signal::SIGTERM);
         assert_eq!(lab.world.ended("home").await.unwrap(), 0);
         let not_running = lab.at_home(&["status"]).await;
@@ -281,7 +292,7 @@ impl SmallDisk {
     fn mount(place: &Path) -> Self {
         std::fs::create_dir_all(place).unwrap();
         let mut mount = std::process::Command::new("mount");
-        let status = mount.args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"]).arg(place).status();
+        let status = mount.args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(place).status();
         assert!(status.unwrap().success());
         Self(place.to_owned())
     }

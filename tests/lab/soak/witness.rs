@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use ringup::demo::Heard;
+use ringup::record::{Seq, SeqStore};
 use tokio::time::Instant;
 
 use super::super::harness::{Lab, number};
@@ -96,8 +97,8 @@ impl Witness {
                 assert_eq!(addresses.first().copied(), address.as_deref(), "another record than the acknowledged one");
             }
         }
-        let own = std::fs::read_to_string(lab.world.folder().join("home-state/seq")).unwrap();
-        let own: u64 = own.trim().parse().unwrap();
+        let own = SeqStore::open(&lab.world.folder().join("home-state/seq")).unwrap().last();
+        let own = own.map_or(0, Seq::number);
         assert!(own >= seq, "home's own number {own} is behind the directory's {seq}");
         let shown = shown_address(lab).await;
         let lost = self.without_link.map(|since| since.elapsed());
