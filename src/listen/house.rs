@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Settings;
 use super::chronicle::Chronicle;
-use super::doorman::Doorman;
+use super::doorman::{Doorman, Floodgate};
 use super::event::{Event, OnLine};
 use crate::budget::Allowance;
 use crate::control::Front;
@@ -25,6 +25,8 @@ pub(super) struct House {
     pub(super) sleep: Sleep,
     pub(super) chronicle: Chronicle,
     settings: watch::Sender<Arc<Settings>>,
+    /// What the doormen of all lines know of floods.
+    pub(super) floodgate: Floodgate,
     registrar: Mutex<Registrar>,
     /// Which codes are used, once it was read.
     codes: OnceLock<Ledger>,
@@ -45,11 +47,13 @@ impl House {
         shutdown: CancellationToken,
     ) -> Self {
         let settings = watch::Sender::new(Arc::new(settings));
+        let floodgate = Floodgate::new(settings.policy.limits);
         let (woken, place) = (watch::Sender::new(None), watch::Sender::new(None));
         Self {
             shutdown,
             chronicle: Chronicle::new(front),
             settings,
+            floodgate,
             sleep,
             registrar: Mutex::new(registrar),
             codes: OnceLock::new(),

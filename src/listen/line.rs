@@ -56,7 +56,7 @@ impl Line {
         }
         let wakefulness = Wakefulness::new(&house.sleep);
         Self {
-            doorman: Doorman::new(house.settings().policy.clone()),
+            doorman: Doorman::new(house.settings().policy.clone(), house.floodgate.clone()),
             asks: asks(&house.front().desk, &name),
             settings: house.follow_settings(),
             house: Arc::clone(house),

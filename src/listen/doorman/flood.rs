@@ -1,9 +1,11 @@
 //! What keeps a flood of calls from costing anything: buckets of tokens for calls that would wake or be answered, and
-//! one line in the log for a series of refused ones.
+//! one line in the log for a series of refused ones. A machine has one [`Floodgate`] for all its lines: whoever rings all of
+//! them in turn gets no further than who rings one.
 //!
 //! A flood of refused calls takes no tokens, or it would shut the door to those who may come in.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::rule::Caller;
@@ -25,9 +27,64 @@ pub struct Limits {
     pub within: Duration,
 }
 
+/// What all doormen of a machine know of floods; clones are the same one.
+#[derive(Clone, Debug)]
+pub struct Floodgate(Arc<Mutex<Flood>>);
+
+#[derive(Debug)]
+struct Flood {
+    buckets: Buckets,
+    refusals: Refusals,
+}
+
+impl Floodgate {
+    /// A gate that nobody has come to yet.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self(Arc::new(Mutex::new(Flood { buckets: Buckets::new(limits), refusals: Refusals::default() })))
+    }
+
+    /// Other limits from now on. What was counted is kept, but for limits that have changed.
+    pub(super) fn set_limits(&self, limits: Limits) {
+        let mut flood = self.flood();
+        if flood.buckets.limits != limits {
+            flood.buckets = Buckets::new(limits);
+        }
+    }
+
+    /// Whether there is a token for this caller.
+    pub(super) fn has(&self, caller: &Caller, now: Instant) -> bool {
+        self.flood().buckets.has(caller, now)
+    }
+
+    /// Takes a token for this caller, if there is one.
+    pub(super) fn take(&self, caller: &Caller, now: Instant) {
+        self.flood().buckets.take(caller, now);
+    }
+
+    /// Takes a refused call; gives what to say.
+    pub(super) fn refuse(&self, reason: Reason, now: Instant) -> Output {
+        self.flood().refusals.refuse(reason, now)
+    }
+
+    /// Gives what is to be summed up by now, on whichever line asks first.
+    pub(super) fn sum_up(&self, now: Instant) -> Vec<Output> {
+        self.flood().refusals.sum_up(now)
+    }
+
+    /// When [`Floodgate::sum_up`] is due.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.flood().refusals.deadline()
+    }
+
+    fn flood(&self) -> MutexGuard<'_, Flood> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Buckets of tokens, each as the moment at which it will be full again.
 #[derive(Debug)]
-pub(super) struct Buckets {
+struct Buckets {
     limits: Limits,
     all: Option<Instant>,
     /// Not more of them than `in_all` lets in before the first is full again.
@@ -35,19 +92,17 @@ pub(super) struct Buckets {
 }
 
 impl Buckets {
-    pub(super) fn new(limits: Limits) -> Self {
+    fn new(limits: Limits) -> Self {
         Self { limits, all: None, each: Vec::new() }
     }
 
-    /// Whether there is a token for this caller.
-    pub(super) fn has(&self, caller: &Caller, now: Instant) -> bool {
+    fn has(&self, caller: &Caller, now: Instant) -> bool {
         let one = self.each.iter().find(|(who, _)| who == caller).map(|(_, full)| *full);
         self.taken(self.all, self.limits.in_all, now).is_some()
             && self.taken(one, self.limits.per_caller, now).is_some()
     }
 
-    /// Takes a token for this caller, if there is one.
-    pub(super) fn take(&mut self, caller: &Caller, now: Instant) {
+    fn take(&mut self, caller: &Caller, now: Instant) {
         self.each.retain(|(_, full)| *full > now);
         let place = self.each.iter().position(|(who, _)| who == caller);
         let one = place.and_then(|place| self.each.get(place)).map(|(_, full)| *full);
@@ -83,13 +138,12 @@ struct Series {
 
 /// Which refused calls the owner has been told of.
 #[derive(Debug, Default)]
-pub(super) struct Refusals {
+struct Refusals {
     series: BTreeMap<Reason, Series>,
 }
 
 impl Refusals {
-    /// Takes a refused call; gives what to say.
-    pub(super) fn refuse(&mut self, reason: Reason, now: Instant) -> Output {
+    fn refuse(&mut self, reason: Reason, now: Instant) -> Output {
         let again = match self.series.get_mut(&reason) {
             Some(series) if now.saturating_duration_since(series.last) < QUIET => {
                 series.last = now;
@@ -104,8 +158,7 @@ impl Refusals {
         Output::Refused { reason, again }
     }
 
-    /// Gives what is to be summed up by now.
-    pub(super) fn sum_up(&mut self, now: Instant) -> Vec<Output> {
+    fn sum_up(&mut self, now: Instant) -> Vec<Output> {
         let mut outputs = Vec::new();
         self.series.retain(|reason, series| {
             let due = series.due() <= now;
@@ -119,8 +172,7 @@ impl Refusals {
         outputs
     }
 
-    /// When [`Refusals::sum_up`] is due.
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    fn deadline(&self) -> Option<Instant> {
         self.series.values().map(Series::due).min()
     }
 }

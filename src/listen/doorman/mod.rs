@@ -16,11 +16,10 @@ use hayes::caller::CallerId;
 use hayes::number::CallingCode;
 
 use self::cadence::Cadence;
-use self::flood::{Buckets, Refusals};
 use self::rule::{Caller, Found, find};
 use crate::budget::Allowance;
 
-pub use self::flood::Limits;
+pub use self::flood::{Floodgate, Limits};
 pub use self::rule::{Action, Calls, Rule, Who};
 pub use self::verdict::{Output, Reason};
 
@@ -56,8 +55,7 @@ pub struct Doorman {
     online: bool,
     allowance: Allowance,
     first_calls: VecDeque<FirstCall>,
-    buckets: Buckets,
-    refusals: Refusals,
+    floodgate: Floodgate,
     outputs: VecDeque<Output>,
 }
 
@@ -96,19 +94,18 @@ enum Judgement {
 }
 
 impl Doorman {
-    /// A doorman who has seen no call yet.
+    /// A doorman who has seen no call yet; all of a machine's have one floodgate.
     #[must_use]
-    pub fn new(policy: Policy) -> Self {
+    pub fn new(policy: Policy, floodgate: Floodgate) -> Self {
         Self {
             cadence: Cadence::new(policy.cadence),
-            buckets: Buckets::new(policy.limits),
             policy,
             call: None,
             last_wake: None,
             online: false,
             allowance: Allowance::Granted,
             first_calls: VecDeque::new(),
-            refusals: Refusals::default(),
+            floodgate,
             outputs: VecDeque::new(),
         }
     }
@@ -116,9 +113,7 @@ impl Doorman {
     /// Takes other rules from now on; a call that rings is judged by them. What was learnt and counted is kept, but for
     /// limits that have changed.
     pub fn set_policy(&mut self, policy: Policy) {
-        if self.policy.limits != policy.limits {
-            self.buckets = Buckets::new(policy.limits);
-        }
+        self.floodgate.set_limits(policy.limits);
         self.cadence.set_configured(policy.cadence);
         self.policy = policy;
     }
@@ -204,7 +199,7 @@ impl Doorman {
         if self.call_deadline().is_some_and(|at| at <= now) {
             self.end(now);
         }
-        self.outputs.extend(self.refusals.sum_up(now));
+        self.outputs.extend(self.floodgate.sum_up(now));
     }
 
     /// What there is to say; to be drained after each input.
@@ -216,7 +211,7 @@ impl Doorman {
     #[must_use]
     pub fn deadline(&self) -> Option<(Instant, &'static str)> {
         let call = self.call_deadline().map(|at| (at, "the caller to have hung up"));
-        let flood = self.refusals.deadline().map(|at| (at, "a series of refused calls to end"));
+        let flood = self.floodgate.deadline().map(|at| (at, "a series of refused calls to end"));
         call.into_iter().chain(flood).min()
     }
 
@@ -261,7 +256,7 @@ impl Doorman {
             Some(Judgement::Answer) => {
                 let Some(mut call) = self.call.take() else { return };
                 call.give_up_waiting();
-                self.buckets.take(&call.caller, now);
+                self.floodgate.take(&call.caller, now);
                 self.outputs.push_back(Output::Answer { first_ring: call.first_ring.unwrap_or(call.started) });
             }
         }
@@ -297,10 +292,10 @@ impl Doorman {
             if reason == Reason::FirstOfTwo {
                 self.remember_first(&call);
             }
-            return self.outputs.push_back(self.refusals.refuse(reason, now));
+            return self.outputs.push_back(self.floodgate.refuse(reason, now));
         }
         if call.admitted.is_none() {
-            self.buckets.take(&call.caller, now);
+            self.floodgate.take(&call.caller, now);
         }
         self.last_wake = Some(now);
         self.outputs.push_back(Output::Wake { first_ring: call.first_ring.unwrap_or(call.started) });
@@ -358,7 +353,7 @@ impl Doorman {
     fn flooded(&self, call: &Call, now: Instant) -> Option<Reason> {
         // Until it is known who calls it may be anybody.
         let caller = if call.caller == Caller::Awaited { &Caller::Unknown } else { &call.caller };
-        (!self.buckets.has(caller, now)).then_some(Reason::TooManyCalls)
+        (!self.floodgate.has(caller, now)).then_some(Reason::TooManyCalls)
     }
 
     fn is_second(&self, call: &Call) -> bool {

@@ -32,6 +32,11 @@ enum Sign {
 
 const NUMBERS: [&str; 4] = ["5550101", "5550102", "5559999", "+441632960123"];
 
+fn doorman(policy: Policy) -> Doorman {
+    let floodgate = Floodgate::new(policy.limits);
+    Doorman::new(policy, floodgate)
+}
+
 fn any_caller() -> impl Strategy<Value = Option<CallerNumber>> {
     prop_oneof![
         4 => (0..NUMBERS.len()).prop_map(|which| Some(CallerNumber::Known(NUMBERS[which].to_owned()))),
@@ -164,7 +169,7 @@ proptest! {
         let cadence = Duration::from_millis(cadence);
         let start = crate::clock::now();
         let (signs, ringing) = signs(&calls, cadence, start);
-        let mut doorman = Doorman::new(policy(rules, cadence + Duration::from_millis(more)));
+        let mut doorman = doorman(policy(rules, cadence + Duration::from_millis(more)));
         for (at, output) in play(&mut doorman, signs, Duration::from_millis(late)) {
             let rings = ringing.iter().any(|(begins, over)| *begins <= at && at < *over);
             match output {
@@ -186,7 +191,7 @@ proptest! {
         let mut before = None;
         for made in calls {
             let (signs, _) = signs(std::slice::from_ref(&made), cadence, start);
-            let mut doorman = Doorman::new(policy(rules.clone(), cadence));
+            let mut doorman = doorman(policy(rules.clone(), cadence));
             if let Some(woken) = before {
                 doorman.note_wake(woken);
             }
@@ -222,7 +227,7 @@ proptest! {
     /// However often it rings, the owner's log gets a line a reason in an hour, and no more wakes than the limits allow.
     #[test]
     fn a_flood_costs_no_more_than_the_limits(rings in vec((1..7000u64, any_caller()), 200..600), rules in vec(any_rule(), 1..4)) {
-        let mut doorman = Doorman::new(policy(rules, Duration::from_secs(3)));
+        let mut doorman = doorman(policy(rules, Duration::from_secs(3)));
         let start = crate::clock::now();
         let mut now = start;
         let mut signs = Vec::new();

@@ -21,7 +21,7 @@ fn rule(who: Who) -> Rule {
 
 fn doorman(rules: Vec<Rule>) -> Doorman {
     let limits = Limits { per_caller: 3, in_all: 10, within: Duration::from_secs(3600) };
-    Doorman::new(Policy { rules, home: None, cadence: CADENCE, limits })
+    Doorman::new(Policy { rules, home: None, cadence: CADENCE, limits }, Floodgate::new(limits))
 }
 
 fn known(digits: &str) -> CallerId {
@@ -323,4 +323,30 @@ fn a_caller_who_was_let_in_wakes_after_the_pause_and_once_nobody_rings() {
     assert_eq!(outputs(&mut doorman), []);
     doorman.handle_timeout(start + 49 * SECOND + SILENCE);
     assert_eq!(outputs(&mut doorman), [Output::Wake { first_ring: start }]);
+}
+
+#[test]
+fn who_rings_all_lines_in_turn_wakes_no_oftener_than_who_rings_one_and_is_one_series_of_refusals() {
+    let start = crate::clock::now();
+    let limits = Limits { per_caller: 3, in_all: 10, within: Duration::from_secs(3600) };
+    let floodgate = Floodgate::new(limits);
+    let rules = vec![rule(number("555-0101"))];
+    let policy = Policy { rules, home: None, cadence: CADENCE, limits };
+    let mut lines: Vec<Doorman> = (0..4).map(|_line| Doorman::new(policy.clone(), floodgate.clone())).collect();
+    let (mut wakes, mut told, mut now) = (0, 0, start);
+    for round in 0..8 {
+        let (said, over) = call(&mut lines[round % 4], Some(&known("5550101")), 1, now);
+        wakes += said.iter().filter(|output| matches!(output, Output::Wake { .. })).count();
+        told += said.iter().filter(|output| **output == refused(Reason::TooManyCalls)).count();
+        now = over + 31 * SECOND;
+    }
+    assert_eq!((wakes, told), (3, 1));
+    // Whichever line looks first sums it up, and no other does again.
+    now += Duration::from_secs(3600);
+    let mut sums = Vec::new();
+    for line in &mut lines {
+        line.handle_timeout(now);
+        sums.extend(outputs(line));
+    }
+    assert_eq!(sums, [Output::MoreRefused { reason: Reason::TooManyCalls, more: 4 }]);
 }
