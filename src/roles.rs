@@ -12,7 +12,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Cli, Command, Hook};
-use crate::config::{Config, operation};
+use crate::config::Config;
+use crate::config::operation::{self, Fixtures};
 use crate::connect::call::Called;
 use crate::connect::{self, Progress, command};
 use crate::control::{self, PretendedRing, Socket};
@@ -51,8 +52,8 @@ pub async fn run(cli: &Cli) -> Result<u8, Failure> {
             let home = config.listen()?;
             let registrar = config.registrar(home.account)?;
             let front = config.front()?;
-            let path = cli.config.clone();
-            let reloads = listen::Reloads { asked, read: Box::new(move || fresh(&path)) };
+            let (path, started) = (cli.config.clone(), config.fixtures());
+            let reloads = listen::Reloads { asked, read: Box::new(move || fresh(&path, &started)) };
             let socket = control_socket(&config)?;
             let surroundings = listen::Surroundings {
                 front,
@@ -122,12 +123,14 @@ pub async fn run(cli: &Cli) -> Result<u8, Failure> {
 }
 
 /// Reads a listener's configuration again, whole.
-fn fresh(path: &Path) -> Result<listen::Fresh, Failure> {
-    let config = Config::load(path)?;
+fn fresh(path: &Path, started: &Fixtures) -> Result<listen::Fresh, Failure> {
+    let mut config = Config::load(path)?;
+    let at_next_start = config.keep(started);
     let home = config.listen()?;
     let caps = config.caps()?;
+    let host = config.whose()?.host;
     let registrar = Box::new(move || config.registrar(home.account).map_err(Failure::from));
-    Ok(listen::Fresh { settings: home.listen, caps, registrar })
+    Ok(listen::Fresh { settings: home.listen, caps, sleep: home.sleep, host, at_next_start, registrar })
 }
 
 fn control_socket(config: &Config) -> Result<Socket, Failure> {

@@ -70,6 +70,10 @@ impl Config {
         &self.file
     }
 
+    fn file_mut(&mut self) -> &mut file::File {
+        &mut self.file
+    }
+
     /// Where it was read from.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -73,7 +73,45 @@ pub fn whose(path: &Path) -> Result<Whose, ConfigError> {
     if whose.socket.exists() { Ok(whose) } else { Err(wrong) }
 }
 
+/// What a running daemon cannot change: where its files are, and how long its journal remembers.
+#[derive(Clone, Debug)]
+pub struct Fixtures {
+    state: PathBuf,
+    runtime: PathBuf,
+    keep: Span,
+}
+
 impl Config {
+    /// What a daemon that is started with this configuration cannot change.
+    #[must_use]
+    pub fn fixtures(&self) -> Fixtures {
+        let file = self.file();
+        Fixtures {
+            state: file.state_directory.clone(),
+            runtime: file.runtime_directory.clone(),
+            keep: file.journal.keep,
+        }
+    }
+
+    /// Leaves those as they were when the daemon was started; gives the keys that say something else.
+    pub fn keep(&mut self, started: &Fixtures) -> Vec<&'static str> {
+        let file = self.file_mut();
+        let mut changed = Vec::new();
+        if file.state_directory != started.state {
+            file.state_directory.clone_from(&started.state);
+            changed.push("state-directory");
+        }
+        if file.runtime_directory != started.runtime {
+            file.runtime_directory.clone_from(&started.runtime);
+            changed.push("runtime-directory");
+        }
+        if file.journal.keep.duration() != started.keep.duration() {
+            file.journal.keep = started.keep;
+            changed.push("journal.keep");
+        }
+        changed
+    }
+
     /// What this machine may spend.
     ///
     /// # Errors
@@ -144,5 +182,25 @@ impl Config {
             caps: self.caps()?,
             host: file.host.as_ref().map(|host| host.name.clone()).unwrap_or_default(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+
+    #[test]
+    fn what_a_running_daemon_cannot_change_stays_and_is_named() {
+        let folder = Scratch::new("fixtures");
+        let load = |text: &str| {
+            folder.write("ringup.toml", text);
+            Config::load(&folder.path("ringup.toml")).unwrap()
+        };
+        let started = load("state-directory = \"state\"\nruntime-directory = \"run\"\n").fixtures();
+        let mut changed = load("state-directory = \"other\"\nruntime-directory = \"run\"\n[journal]\nkeep = \"24h\"\n");
+        assert_eq!(changed.keep(&started), ["state-directory", "journal.keep"]);
+        assert_eq!(changed.file().state_directory, folder.path("state"));
+        assert_eq!(changed.keep(&started), Vec::<&str>::new());
     }
 }

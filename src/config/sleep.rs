@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::value::Span;
 use super::{Config, ConfigError};
-use crate::sleep;
+use crate::sleep::{self, WakeOnRing};
 
 /// The machine's sleep.
 #[derive(Clone, Debug, Deserialize)]
@@ -25,9 +25,8 @@ pub struct Sleep {
     /// Whether sleep is held off from the first ring until the link is down.
     #[serde(default = "yes")]
     pub inhibit: bool,
-    /// Whether the modems' ports are told to wake the machine.
-    #[serde(default = "yes")]
-    pub wake_on_ring: bool,
+    /// Whether the modems' ports are told to wake the machine; where nobody says so, those that can are.
+    pub wake_on_ring: Option<bool>,
     /// A file that keeps the machine awake while it is there; in the runtime directory unless it has a path.
     pub stay_awake_file: Option<PathBuf>,
 }
@@ -76,7 +75,7 @@ impl Default for Sleep {
             after: default_after(),
             state: State::default(),
             inhibit: true,
-            wake_on_ring: true,
+            wake_on_ring: None,
             stay_awake_file: None,
         }
     }
@@ -93,12 +92,17 @@ impl Config {
             let told = "expected at least \"5s\": who has woken the machine must have time to ring again";
             return Err(self.wrong("sleep.after", told));
         }
+        let wake_on_ring = match (section.wake_on_ring, section.mode) {
+            (Some(false), _) => WakeOnRing::No,
+            (Some(true), _) | (None, Mode::Suspend) => WakeOnRing::Wanted,
+            (None, Mode::Never) => WakeOnRing::WherePossible,
+        };
         let stay_awake = section.stay_awake_file.unwrap_or_else(|| PathBuf::from("stay-awake"));
         Ok(sleep::Settings {
             suspend_after: (section.mode == Mode::Suspend).then(|| section.after.duration()),
             state: section.state.as_str().to_owned(),
             inhibit: section.inhibit,
-            wake_on_ring: section.wake_on_ring,
+            wake_on_ring,
             stay_awake: self.file().runtime_directory.join(stay_awake),
             sys: PathBuf::from("/sys"),
         })

@@ -37,6 +37,16 @@ pub enum Phase {
     Registered,
     /// The record says asleep; the link ends.
     Withdrawn,
+    /// Another program has it for now.
+    Lent {
+        /// Its process, where that can be seen.
+        process: Option<u32>,
+        /// Its name.
+        #[serde(default)]
+        program: Option<String>,
+    },
+    /// Its modem does not answer, and is being reset.
+    Resetting,
     /// It is not to be had.
     Lost {
         /// Why.
@@ -59,6 +69,21 @@ pub struct LineStanding {
     /// The wake that it serves.
     #[serde(default)]
     pub wake: Option<WakeNumber>,
+    /// What is wrong with it.
+    #[serde(default)]
+    pub trouble: Option<LineTrouble>,
+}
+
+/// What is wrong with a line.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LineTrouble {
+    /// Of which kind, for programs: `attended`, `busy`, `lent`, `silent`, `stuck-carrier`, `unplugged` or `unusable`.
+    pub kind: String,
+    /// What, in one line.
+    pub cause: String,
+    /// What its owner can do about it.
+    pub advice: String,
 }
 
 /// The link.
@@ -157,11 +182,33 @@ impl Board {
         Self { standing: watch::Sender::new(standing), clock }
     }
 
-    /// A line is in another phase.
+    /// A line is in another phase, and nothing is wrong with it.
     pub fn line(&self, name: &str, phase: Phase, wake: Option<WakeNumber>) {
+        self.troubled_line(name, phase, wake, None);
+    }
+
+    /// A line is in another phase, or something else is wrong with it.
+    pub fn troubled_line(&self, name: &str, phase: Phase, wake: Option<WakeNumber>, trouble: Option<LineTrouble>) {
         let since = (self.clock)();
         self.standing.send_modify(|standing| {
-            standing.lines.insert(name.to_owned(), LineStanding { phase, since, wake });
+            standing.lines.insert(name.to_owned(), LineStanding { phase, since, wake, trouble });
+        });
+    }
+
+    /// Something is wrong that is no line's phase; `about` is how each warning of its kind begins, and the last one counts.
+    pub fn warn(&self, about: &str, warning: String) {
+        self.standing.send_modify(|standing| {
+            standing.warnings.retain(|told| !told.starts_with(about));
+            standing.warnings.push(warning);
+        });
+    }
+
+    /// Nothing is wrong any more of which warnings begin so.
+    pub fn settle(&self, about: &str) {
+        self.standing.send_if_modified(|standing| {
+            let before = standing.warnings.len();
+            standing.warnings.retain(|told| !told.starts_with(about));
+            standing.warnings.len() != before
         });
     }
 
@@ -222,6 +269,9 @@ mod tests {
         board.line("a", Phase::Listening, None);
         board.line("a", Phase::Dialling, Some(3.into()));
         let standing = board.standing();
-        assert_eq!(standing.lines["a"], LineStanding { phase: Phase::Dialling, since: 5, wake: Some(3.into()) });
+        assert_eq!(
+            standing.lines["a"],
+            LineStanding { phase: Phase::Dialling, since: 5, wake: Some(3.into()), trouble: None }
+        );
     }
 }

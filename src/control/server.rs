@@ -211,7 +211,13 @@ fn is_waking(phase: &Phase) -> bool {
         | Phase::Up
         | Phase::Registered
         | Phase::Withdrawn => true,
-        Phase::Opening | Phase::Listening | Phase::Ringing { .. } | Phase::Lost { .. } | Phase::Other => false,
+        Phase::Opening
+        | Phase::Listening
+        | Phase::Ringing { .. }
+        | Phase::Lent { .. }
+        | Phase::Resetting
+        | Phase::Lost { .. }
+        | Phase::Other => false,
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use jiff::tz::TimeZone;
 
-use super::board::{Phase, Standing};
+use super::board::{LineStanding, Phase, Standing};
 use crate::budget::Left;
 use crate::journal::{age, span, wake_line};
 
@@ -56,8 +56,11 @@ impl Rows {
         for (index, (name, line)) in standing.lines.iter().enumerate() {
             let wake = line.wake.map_or_else(String::new, |wake| format!(", wake #{wake}"));
             let since = span(now.saturating_sub(line.since) / 1000);
-            let phase = self.bold(&told(&line.phase));
+            let phase = self.bold(&told(line));
             self.row(if index == 0 { "line" } else { "" }, &format!("{name:<width$}  {phase} for {since}{wake}"));
+            if let Some(trouble) = &line.trouble {
+                self.row("", &format!("{:width$}  to do: {}", "", trouble.advice));
+            }
         }
     }
 
@@ -132,9 +135,11 @@ impl Rows {
     }
 }
 
-fn told(phase: &Phase) -> String {
-    match phase {
+fn told(line: &LineStanding) -> String {
+    let kind = line.trouble.as_ref().map(|trouble| trouble.kind.as_str());
+    match &line.phase {
         Phase::Opening => "being set up".to_owned(),
+        Phase::Listening if kind == Some("stuck-carrier") => "listening, but its carrier signal is stuck".to_owned(),
         Phase::Listening => "listening".to_owned(),
         Phase::Ringing { count } => format!("ringing ({count})"),
         Phase::Accepted => "call accepted, waiting for silence".to_owned(),
@@ -144,7 +149,16 @@ fn told(phase: &Phase) -> String {
         Phase::Up => "online, registering".to_owned(),
         Phase::Registered => "online and registered".to_owned(),
         Phase::Withdrawn => "hanging up".to_owned(),
-        Phase::Lost { cause } => format!("lost ({cause})"),
+        Phase::Lent { process, program } => match (process, program) {
+            (Some(process), Some(program)) => format!("lent to {program}, process {process},"),
+            (Some(process), None) => format!("lent to process {process}"),
+            (None, _) => "lent to another program".to_owned(),
+        },
+        Phase::Resetting => "silent, being reset".to_owned(),
+        Phase::Lost { cause } => {
+            let word = kind.filter(|kind| matches!(*kind, "silent" | "unplugged")).unwrap_or("lost");
+            format!("{word} ({cause})")
+        }
         Phase::Other => "busy".to_owned(),
     }
 }
@@ -170,14 +184,14 @@ const WAKES_SHOWN: usize = 5;
 
 #[cfg(test)]
 mod tests {
-    use super::super::board::{LineStanding, LinkStanding, RecordStanding};
+    use super::super::board::{LineTrouble, LinkStanding, RecordStanding};
     use super::*;
     use crate::budget::View;
 
     const NOW: u64 = 1_790_000_000_000;
 
     fn online() -> Standing {
-        let line = LineStanding { phase: Phase::Registered, since: NOW - 65_000, wake: Some(17.into()) };
+        let line = LineStanding { phase: Phase::Registered, since: NOW - 65_000, wake: Some(17.into()), trouble: None };
         Standing {
             version: "0.1.0".to_owned(),
             pid: 812,
@@ -219,6 +233,32 @@ ringup 0.1.0, process 812, running for 1 d 1 h
   wakes   none yet
 ";
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn a_line_that_hears_no_calls_says_why_and_what_to_do() {
+        let trouble = |kind: &str, advice: &str| {
+            Some(LineTrouble { kind: kind.to_owned(), cause: String::new(), advice: advice.to_owned() })
+        };
+        let line = |phase, trouble| LineStanding { phase, since: NOW - 5000, wake: None, trouble };
+        let lent = Phase::Lent { process: Some(4711), program: Some("minicom".to_owned()) };
+        let lost = Phase::Lost { cause: "no such file or directory".to_owned() };
+        let lines = [
+            ("/dev/ttyS0", line(lent, trouble("lent", "wait"))),
+            ("/dev/ttyS1", line(Phase::Resetting, trouble("silent", "wait a minute"))),
+            ("/dev/ttyUSB0", line(lost, trouble("unplugged", "plug it in"))),
+        ];
+        let lines = lines.map(|(name, line)| (name.to_owned(), line)).into();
+        let shown = table(&Standing { lines, ..Standing::default() }, NOW, &TimeZone::UTC, Style::Plain);
+        let expected = "  \
+  line    /dev/ttyS0    lent to minicom, process 4711, for 5 s
+                        to do: wait
+          /dev/ttyS1    silent, being reset for 5 s
+                        to do: wait a minute
+          /dev/ttyUSB0  unplugged (no such file or directory) for 5 s
+                        to do: plug it in
+";
+        assert!(shown.contains(expected), "{shown}");
     }
 
     #[test]

@@ -72,7 +72,13 @@ impl Journal {
 
     /// Notes what happened, now.
     pub fn note(&self, line: Option<&str>, wake: Option<WakeNumber>, note: Note) {
-        let entry = Entry { at: (self.shared.clock)(), line: line.map(str::to_owned), wake, note };
+        self.note_ago(Duration::ZERO, line, wake, note);
+    }
+
+    /// Notes what happened so long ago, and is known only now.
+    pub fn note_ago(&self, ago: Duration, line: Option<&str>, wake: Option<WakeNumber>, note: Note) {
+        let ago = u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);
+        let entry = Entry { at: (self.shared.clock)().saturating_sub(ago), line: line.map(str::to_owned), wake, note };
         self.shared.order(Order::Line(Line::Entry(entry)));
     }
 

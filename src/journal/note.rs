@@ -155,8 +155,12 @@ pub enum Note {
         caller: Caller,
         /// How often it rang.
         rings: u32,
-        /// `accepted`, or why it did not wake.
+        /// `accepted`, or why it did not wake; `answered-…` with what the caller was told.
         verdict: String,
+        /// Who has proven to be allowed to wake the machine, where it was answered: the name of the key, or `code` and its
+        /// number.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
         /// Whether somebody only pretended that it rang (`ringup ring`).
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         pretended: bool,
@@ -211,13 +215,16 @@ pub enum Note {
         /// What is used up.
         cause: String,
     },
-    /// The machine went to sleep.
+    /// The machine goes to sleep, or is put to sleep.
     Slept,
     /// The machine woke from sleep.
     Resumed {
         /// What woke it, as far as can be told.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
+        /// How many seconds it slept, where its clocks tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slept: Option<u64>,
     },
     /// A new configuration is in force.
     Reloaded,
@@ -275,10 +282,16 @@ mod tests {
     fn a_kind_is_called_the_same_in_the_column_and_in_json() {
         let notes = [
             Note::Stopped,
-            Note::Call { caller: Caller::default(), rings: 2, verdict: "accepted".to_owned(), pretended: false },
+            Note::Call {
+                caller: Caller::default(),
+                rings: 2,
+                verdict: "accepted".to_owned(),
+                by: None,
+                pretended: false,
+            },
             Note::CutOff { step: Step::Up, resumed: true },
             Note::HungUp { seconds: 3 },
-            Note::Resumed { by: None },
+            Note::Resumed { by: None, slept: Some(9) },
         ];
         for note in notes {
             assert_eq!(serde_json::to_value(&note).unwrap()["kind"], note.kind());

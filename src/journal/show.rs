@@ -101,10 +101,11 @@ fn told(note: &Note, numbers: Numbers) -> String {
         Note::Stopped => "in good order".to_owned(),
         Note::Line { state, cause: None } => state.clone(),
         Note::Line { state, cause: Some(cause) } => format!("{state}: {cause}"),
-        Note::Call { caller, rings, verdict, pretended } => {
+        Note::Call { caller, rings, verdict, by, pretended } => {
+            let by = by.as_deref().map_or_else(String::new, |by| format!(", proven to be {by}"));
             let pretended = if *pretended { ", pretended" } else { "" };
             let times = if *rings == 1 { "ring" } else { "rings" };
-            format!("from {}, {rings} {times}{pretended}: {verdict}", caller_told(caller, numbers))
+            format!("from {}, {rings} {times}{pretended}{by}: {verdict}", caller_told(caller, numbers))
         }
         Note::Wake { since_ring } => format!("{} after the first ring", seconds(*since_ring)),
         Note::CutOff { step, resumed: true } => format!("when {}; taken up again", step.as_str()),
@@ -115,8 +116,12 @@ fn told(note: &Note, numbers: Numbers) -> String {
         Note::Down { cause, received, sent } => format!("{cause}; {received} octets received, {sent} sent"),
         Note::Registered { seq } | Note::Withdrawn { seq } => format!("record {seq}"),
         Note::Budget { cause } | Note::Failed { cause } => cause.clone(),
-        Note::Slept | Note::Resumed { by: None } => "the machine".to_owned(),
-        Note::Resumed { by: Some(by) } => format!("the machine, by {by}"),
+        Note::Slept => "the machine".to_owned(),
+        Note::Resumed { by, slept } => {
+            let slept = slept.map_or_else(String::new, |seconds| format!(" after {}", span(seconds)));
+            let by = by.as_deref().map_or_else(String::new, |by| format!(", by {by}"));
+            format!("the machine{slept}{by}")
+        }
         Note::Reloaded => "a new configuration".to_owned(),
     }
 }
@@ -149,7 +154,7 @@ mod tests {
 
     fn call() -> Found {
         let caller = Caller { number: Some("5550101".to_owned()), withheld: None };
-        let note = Note::Call { caller, rings: 2, verdict: "accepted".to_owned(), pretended: false };
+        let note = Note::Call { caller, rings: 2, verdict: "accepted".to_owned(), by: None, pretended: false };
         Found {
             id: 9,
             at: 1_790_000_000_000,
@@ -175,6 +180,17 @@ mod tests {
         let line = entry_line(&call(), Numbers::Shown, &TimeZone::UTC);
         assert_eq!(line, "2026-09-21 14:13:20     #3  call        from 5550101, 2 rings: accepted  [/dev/ttyS0]");
         assert_eq!(entry_json(&call(), Numbers::Shown)["wake"], 3);
+    }
+
+    #[test]
+    fn a_resume_says_after_how_long_and_through_what_as_far_as_that_is_known() {
+        let told =
+            |by: Option<&str>, slept| told(&Note::Resumed { by: by.map(str::to_owned), slept }, Numbers::Redacted);
+        assert_eq!(told(None, None), "the machine");
+        assert_eq!(
+            told(Some("interrupt 4 (ttyS0)"), Some(7500)),
+            "the machine after 2 h 5 min, by interrupt 4 (ttyS0)"
+        );
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl Attended {
         loop {
             match self.upkeep.state() {
                 LineState::Ready | LineState::StuckCarrier => return Ok(()),
-                LineState::SettingUp | LineState::InCall => {}
+                LineState::SettingUp | LineState::Resetting | LineState::InCall => {}
                 state @ (LineState::Lent { .. } | LineState::Down { .. }) => return Err(state.clone()),
             }
             self.work().await;
@@ -175,7 +175,9 @@ impl Attended {
     async fn settled(&mut self) -> Result<(), LineState> {
         while !self.upkeep.is_idle() {
             match self.upkeep.state() {
-                LineState::Ready | LineState::StuckCarrier | LineState::SettingUp => self.work().await,
+                LineState::Ready | LineState::StuckCarrier | LineState::SettingUp | LineState::Resetting => {
+                    self.work().await;
+                }
                 state @ (LineState::InCall | LineState::Lent { .. } | LineState::Down { .. }) => {
                     return Err(state.clone());
                 }
@@ -344,7 +346,7 @@ impl Attended {
             LineState::Lent { .. } => tracing::info!(line = %port, %state),
             // Whoever waits for the line at the start has it told.
             LineState::Down { .. } if !self.begun => {}
-            LineState::StuckCarrier | LineState::Down { .. } => {
+            LineState::StuckCarrier | LineState::Resetting | LineState::Down { .. } => {
                 tracing::warn!(line = %port, advice = state.advice().unwrap_or_default(), "{state}");
             }
         }

@@ -18,6 +18,8 @@ pub enum LineState {
     Ready,
     /// As ready, but the carrier signal stays on without a call.
     StuckCarrier,
+    /// The modem does not answer: it is being reset.
+    Resetting,
     /// A call is made or taken.
     InCall,
     /// Another program has the line for now.
@@ -61,7 +63,13 @@ impl LineState {
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
         match self {
-            Self::SettingUp | Self::Ready | Self::InCall | Self::Lent { .. } => None,
+            Self::SettingUp | Self::Ready | Self::InCall => None,
+            Self::Resetting => {
+                Some("nothing yet: DTR, ATZ, opening it anew and, on the USB, its power are tried in turn")
+            }
+            Self::Lent { .. } => {
+                Some("nothing: the line is taken back once that program ends; until then no call is heard")
+            }
             Self::StuckCarrier => {
                 Some("DCD should follow the carrier (AT&C1): is the cable wired so? switch the modem off and on")
             }
@@ -73,7 +81,7 @@ impl LineState {
     #[must_use]
     pub fn failure(&self) -> Failure {
         let status = match self {
-            Self::Down { trouble: Trouble::Silent, .. } => Status::ModemSilent,
+            Self::Resetting | Self::Down { trouble: Trouble::Silent, .. } => Status::ModemSilent,
             Self::Down { trouble: Trouble::Missing | Trouble::Unusable, .. } => Status::NoPort,
             Self::Down { trouble: Trouble::Busy | Trouble::Attended, .. }
             | Self::SettingUp
@@ -92,6 +100,7 @@ impl fmt::Display for LineState {
             Self::SettingUp => f.write_str("being set up"),
             Self::Ready => f.write_str("ready"),
             Self::StuckCarrier => f.write_str("ready, but its carrier signal is on without a call"),
+            Self::Resetting => f.write_str("the modem does not answer, and is being reset"),
             Self::InCall => f.write_str("in a call"),
             Self::Lent { process: Some(process) } => write!(f, "lent to process {process}"),
             Self::Lent { process: None } => f.write_str("lent to another program"),

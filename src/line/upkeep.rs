@@ -169,6 +169,7 @@ impl Upkeep {
         match (self.phase, self.remedy) {
             (Phase::SettingUp, Remedy::None) => {
                 self.remedy = Remedy::Reopened;
+                self.reset();
                 self.outputs.push_back(Output::Close);
                 self.open();
             }
@@ -183,7 +184,10 @@ impl Upkeep {
                 self.outputs.push_back(Output::Close);
                 self.handle_down(Trouble::Silent, cause, now);
             }
-            (Phase::Idle | Phase::Probing, _) => self.set_up(),
+            (Phase::Idle | Phase::Probing, _) => {
+                self.reset();
+                self.set_up();
+            }
             (Phase::Away | Phase::Opening | Phase::Lent | Phase::InCall | Phase::Switching, _) => {}
         }
     }
@@ -257,9 +261,16 @@ impl Upkeep {
     fn set_up(&mut self) {
         self.enter(Phase::SettingUp);
         self.outputs.push_back(Output::SetUp);
-        // A line that was down is so until it works.
-        if !matches!(self.state, LineState::Down { .. }) {
+        // A line that was down, or whose modem is silent, is so until it works.
+        if !matches!(self.state, LineState::Down { .. } | LineState::Resetting) {
             self.change(LineState::SettingUp);
+        }
+    }
+
+    /// The modem is known to be silent.
+    fn reset(&mut self) {
+        if !matches!(self.state, LineState::Down { .. }) {
+            self.change(LineState::Resetting);
         }
     }
 

@@ -48,7 +48,7 @@ impl<'house> Answer<'house> {
         match self.take_call(line).await {
             Ok((line, ending, verdict)) => {
                 tracing::info!(line = self.line, ending, "an answered call is over");
-                self.say(&Event::Answered { ending });
+                self.say(&Event::Answered { ending, wakes: verdict == Some(Verdict::Waking) });
                 (Some(line), verdict)
             }
             Err(error) => {

@@ -7,10 +7,13 @@ use std::time::{Duration, Instant};
 use hayes::caller::{CallerId, CallerNumber};
 
 use super::Event;
+use super::naps::Naps;
+use super::standing::standing;
 use crate::budget::{Allowance, Cap, Reservation};
 use crate::control::{Front, LinkStanding, Phase, RecordStanding};
 use crate::journal::{Caller, Journal, Note, Resume, Step, Wake, WakeNumber, decide};
-use crate::link;
+use crate::line::LineState;
+use crate::{link, sleep};
 
 /// How often a wake that goes on is noted as alive: one that is cut off is taken up again only where that was not long ago.
 const ALIVE_EVERY: Duration = Duration::from_secs(60);
@@ -43,6 +46,7 @@ pub(super) fn give_up(journal: &Journal, wake: &Wake) {
 pub(super) struct Chronicle {
     front: Front,
     traces: Mutex<BTreeMap<String, Trace>>,
+    naps: Mutex<Naps>,
 }
 
 /// What is known of a line's call and wake so far.
@@ -50,10 +54,15 @@ pub(super) struct Chronicle {
 struct Trace {
     rings: u32,
     caller: Caller,
+    /// Who the caller has proven to be.
+    by: Option<String>,
     pretended: bool,
-    listening: bool,
-    /// The call that rings will wake.
+    /// What the journal was told last of the line itself.
+    told: Option<&'static str>,
+    /// The call that rings, or was answered, will wake.
     accepted: bool,
+    /// It was answered, and is in the journal.
+    answered: bool,
     wake: Option<WakeNumber>,
     /// The call that the wake will cost, counted already.
     reservation: Option<Reservation>,
@@ -74,7 +83,7 @@ impl Chronicle {
             let record = RecordStanding { state: state.to_owned(), seq, at: wake.since };
             front.board.change(|standing| standing.record = Some(record));
         }
-        Self { front, traces: Mutex::default() }
+        Self { front, traces: Mutex::default(), naps: Mutex::default() }
     }
 
     pub(super) fn front(&self) -> &Front {
@@ -162,28 +171,30 @@ impl Chronicle {
         let trace = traces.entry(line.to_owned()).or_default();
         self.hung_up(line, trace);
         trace.reservation = None;
+        (trace.accepted, trace.answered) = (false, false);
         if let Some(wake) = trace.wake.take() {
             self.front.journal.step(wake, Step::Ended, |_wake| {});
         }
     }
 
-    /// Another program has the line for now.
-    pub(super) fn line_lent(&self, line: &str, process: Option<u32>) {
-        let cause = process
-            .map_or_else(|| "lent to another program".to_owned(), |process| format!("lent to process {process}"));
-        self.line_lost(line, &cause);
-    }
-
-    /// The line is not to be had for now.
-    pub(super) fn line_lost(&self, line: &str, cause: &str) {
+    /// The line is so from now on.
+    pub(super) fn note_line(&self, line: &str, state: &LineState) {
         let mut traces = self.traces();
         let trace = traces.entry(line.to_owned()).or_default();
-        let news = std::mem::replace(&mut trace.listening, false);
-        self.front.board.line(line, Phase::Lost { cause: cause.to_owned() }, trace.wake);
-        if news {
-            let note = Note::Line { state: "lost".to_owned(), cause: Some(cause.to_owned()) };
-            self.front.journal.note(Some(line), trace.wake, note);
+        let Some((phase, trouble, word)) = standing(state) else { return };
+        let cause = trouble.as_ref().filter(|_| phase != Phase::Listening).map(|trouble| trouble.cause.clone());
+        // A call that will wake goes on though the line is set up anew.
+        if !trace.accepted || !state.listens() && *state != LineState::SettingUp {
+            self.front.board.troubled_line(line, phase, trace.wake, trouble);
         }
+        if let Some(word) = word.filter(|word| trace.told.replace(word) != Some(word)) {
+            self.front.journal.note(Some(line), trace.wake, Note::Line { state: word.to_owned(), cause });
+        }
+    }
+
+    /// What happened to the machine's sleep.
+    pub(super) fn note_sleep(&self, event: &sleep::Event) {
+        self.naps.lock().unwrap_or_else(PoisonError::into_inner).note(event, &self.front);
     }
 
     /// Writes down what was said of a line.
@@ -192,46 +203,46 @@ impl Chronicle {
         let trace = traces.entry(line.to_owned()).or_default();
         let (journal, board) = (&self.front.journal, &self.front.board);
         match event {
-            Event::Listening => {
-                if !std::mem::replace(&mut trace.listening, true) {
-                    journal.note(Some(line), None, Note::Line { state: "listening".to_owned(), cause: None });
-                }
-                board.line(line, Phase::Listening, None);
-            }
             Event::Ring { count } => {
                 trace.rings = *count;
                 if !trace.accepted {
                     board.line(line, Phase::Ringing { count: *count }, None);
                 }
             }
-            Event::Caller { .. } | Event::MoreRefused { .. } | Event::Answering | Event::Admitted { .. } => {}
-            Event::Answered { ending } => {
-                journal.note(Some(line), None, trace.call(format!("answered-{ending}")));
-                board.line(line, Phase::Listening, None);
+            // How the line is was noted with it.
+            Event::Listening | Event::Caller { .. } | Event::MoreRefused { .. } | Event::Answering => {}
+            Event::Admitted { by } => trace.by = Some(by.clone()),
+            Event::Answered { ending, wakes } => {
+                let note = trace.call(format!("answered-{ending}"));
+                if *wakes {
+                    trace.answered = true;
+                    self.accept(line, trace);
+                }
+                journal.note(Some(line), trace.wake, note);
             }
             Event::CutOff => {
                 let cause = "the machine slept in the midst of a call".to_owned();
                 journal.note(Some(line), trace.wake, Note::Failed { cause });
             }
-            Event::Accepted => {
-                // Counted while the line must be silent anyway; what is refused here is refused again before dialling.
-                trace.reservation = self.front.budget.reserve().ok();
-                trace.accepted = true;
-                // Written down in the same time, so that a wake is gone on with from its very first moment.
-                let wake = *trace.wake.get_or_insert_with(|| journal.begin(line));
-                board.line(line, Phase::Accepted, Some(wake));
-            }
+            Event::Accepted => self.accept(line, trace),
             Event::Refused { reason } => {
                 trace.reservation = None;
                 if let Some(wake) = trace.wake.take() {
                     journal.step(wake, Step::Ended, |wake| wake.cause = Some(reason.to_string()));
                 }
-                journal.note(Some(line), None, trace.call(reason.as_str().to_owned()));
+                let answered = trace.answered;
+                let call = trace.call(reason.as_str().to_owned());
+                let note = if answered { Note::Failed { cause: reason.to_string() } } else { call };
+                journal.note(Some(line), None, note);
                 board.line(line, Phase::Listening, None);
             }
             Event::Waking { since_ring } => {
                 let wake = *trace.wake.get_or_insert_with(|| journal.begin(line));
-                journal.note(Some(line), Some(wake), trace.call("accepted".to_owned()));
+                // A call that was answered is written down already.
+                if !trace.answered {
+                    journal.note(Some(line), Some(wake), trace.call("accepted".to_owned()));
+                }
+                (trace.accepted, trace.answered) = (false, false);
                 journal.note(Some(line), Some(wake), Note::Wake { since_ring: *since_ring });
                 board.line(line, Phase::Waking, Some(wake));
             }
@@ -286,6 +297,16 @@ impl Chronicle {
                 }
             }
         }
+    }
+
+    /// A call will wake the machine.
+    fn accept(&self, line: &str, trace: &mut Trace) {
+        // Counted while the line must be silent anyway; what is refused here is refused again before dialling.
+        trace.reservation = self.front.budget.reserve().ok();
+        trace.accepted = true;
+        // Written down in the same time, so that a wake is gone on with from its very first moment.
+        let wake = *trace.wake.get_or_insert_with(|| self.front.journal.begin(line));
+        self.front.board.line(line, Phase::Accepted, Some(wake));
     }
 
     fn note_step(&self, line: &str, trace: &Trace, step: Step, phase: Phase, note: Option<Note>) {
@@ -351,11 +372,12 @@ impl Chronicle {
 impl Trace {
     /// The call that is over, and what came of it; the next one begins from nothing.
     fn call(&mut self, verdict: String) -> Note {
-        self.accepted = false;
+        (self.accepted, self.answered) = (false, false);
         Note::Call {
             caller: std::mem::take(&mut self.caller),
             rings: std::mem::take(&mut self.rings),
             verdict,
+            by: self.by.take(),
             pretended: std::mem::take(&mut self.pretended),
         }
     }

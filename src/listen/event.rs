@@ -34,6 +34,9 @@ pub enum Event {
         /// What came of it: `waking`, `online`, `refused-…`; `unheard` when nothing valid was said; `left` or `lost` when
         /// the caller went first; `no-carrier` when there was no modem.
         ending: String,
+        /// Whether the machine wakes for it.
+        #[serde(skip)]
+        wakes: bool,
     },
     /// The call is over and did not wake.
     Refused {

@@ -12,6 +12,7 @@ use super::Settings;
 use super::chronicle::Chronicle;
 use super::doorman::{Doorman, Floodgate};
 use super::event::{Event, OnLine};
+use super::naps;
 use crate::budget::Allowance;
 use crate::control::Front;
 use crate::dns::Registrar;
@@ -24,9 +25,9 @@ pub(super) struct House {
     pub(super) shutdown: CancellationToken,
     pub(super) sleep: Sleep,
     pub(super) chronicle: Chronicle,
-    settings: watch::Sender<Arc<Settings>>,
     /// What the doormen of all lines know of floods.
     pub(super) floodgate: Floodgate,
+    settings: watch::Sender<Arc<Settings>>,
     registrar: Mutex<Registrar>,
     /// Which codes are used, once it was read.
     codes: OnceLock<Ledger>,
@@ -46,14 +47,14 @@ impl House {
         report: Report,
         shutdown: CancellationToken,
     ) -> Self {
-        let settings = watch::Sender::new(Arc::new(settings));
         let floodgate = Floodgate::new(settings.policy.limits);
+        let settings = watch::Sender::new(Arc::new(settings));
         let (woken, place) = (watch::Sender::new(None), watch::Sender::new(None));
         Self {
             shutdown,
             chronicle: Chronicle::new(front),
-            settings,
             floodgate,
+            settings,
             sleep,
             registrar: Mutex::new(registrar),
             codes: OnceLock::new(),
@@ -146,8 +147,14 @@ impl House {
         self.chronicle.note(line, event, crate::clock::now());
     }
 
+    /// What was said of a line's wake on ring counts no more.
+    pub(super) fn settle_arming(&self, line: &str) {
+        naps::settle(line, self.front());
+    }
+
     /// Tells what happened to the machine's sleep.
     pub(super) fn say_of_sleep(&self, event: &crate::sleep::Event) {
         self.report.say(event);
+        self.chronicle.note_sleep(event);
     }
 }

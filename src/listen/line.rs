@@ -88,7 +88,7 @@ impl Line {
         let retired = self.retired.clone();
         if let state @ LineState::Down { .. } = &*self.line.state().borrow() {
             tracing::warn!(line = self.name, "{state}; the others are listened to");
-            house.chronicle.line_lost(&self.name, &state.to_string());
+            house.chronicle.note_line(&self.name, state);
         }
         while !house.shutdown.is_cancelled() && !retired.is_cancelled() {
             let cut_off = self.cut_off.take();
@@ -293,14 +293,11 @@ impl Line {
     }
 
     fn handle_state(&self, state: LineState) {
+        self.house.chronicle.note_line(&self.name, &state);
         match state {
             LineState::Ready | LineState::StuckCarrier => self.say(&Event::Listening),
-            LineState::Down { cause, .. } => {
-                self.house.chronicle.line_lost(&self.name, &cause);
-                self.say(&Event::Failed { cause });
-            }
-            LineState::Lent { process } => self.house.chronicle.line_lent(&self.name, process),
-            LineState::SettingUp | LineState::InCall => {}
+            LineState::Down { cause, .. } => self.say(&Event::Failed { cause }),
+            LineState::Lent { .. } | LineState::SettingUp | LineState::Resetting | LineState::InCall => {}
         }
     }
 

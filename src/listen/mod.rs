@@ -10,8 +10,10 @@ pub mod doorman;
 mod event;
 mod house;
 mod line;
+mod naps;
 mod reload;
 mod session;
+mod standing;
 mod vigil;
 mod wakefulness;
 

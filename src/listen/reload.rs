@@ -1,6 +1,7 @@
 //! A new configuration while the lines are listened to: policy at once, lines and account as soon as nothing uses them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -14,6 +15,7 @@ use crate::budget::Caps;
 use crate::dns::Registrar;
 use crate::exit::Failure;
 use crate::journal::Note;
+use crate::sleep;
 use crate::systemd::Notifier;
 
 /// What a configuration says anew.
@@ -22,6 +24,12 @@ pub struct Fresh {
     pub settings: Settings,
     /// What may be spent.
     pub caps: Caps,
+    /// What may be done about the machine's sleep.
+    pub sleep: sleep::Settings,
+    /// The machine's name in the directory.
+    pub host: String,
+    /// The keys that have changed and are taken up at the next start only.
+    pub at_next_start: Vec<&'static str>,
     /// Opens the account with the directories, once the old one is not in use.
     pub registrar: Box<dyn FnOnce() -> Result<Registrar, Failure> + Send>,
 }
@@ -59,6 +67,17 @@ impl Lines {
         let running = Running { settings: format!("{settings:?}"), retired };
         self.running.insert(line.name().to_owned(), running);
         line
+    }
+
+    /// Has rings on the lines wake the machine, as its owner wants it now.
+    fn arm(&self) {
+        for name in self.running.keys() {
+            let line = Path::new(name);
+            self.house.settle_arming(name);
+            if let Some(event) = self.house.sleep.arm(line) {
+                self.house.say_of_sleep(&event);
+            }
+        }
     }
 
     /// Has a line listened to.
@@ -99,8 +118,11 @@ impl Lines {
 pub(super) fn reload(house: &Arc<House>, lines: &mut Lines, reloads: &mut Reloads, accounts: &mut JoinSet<()>) {
     let front = house.front();
     match (reloads.read)() {
-        Ok(Fresh { settings, caps, registrar }) => {
+        Ok(Fresh { settings, caps, sleep, host, at_next_start, registrar }) => {
             front.budget.set_caps(caps);
+            if house.sleep.set_settings(sleep) {
+                lines.arm();
+            }
             lines.change(&settings.lines);
             house.change_settings(settings);
             let shared = Arc::clone(house);
@@ -115,16 +137,22 @@ pub(super) fn reload(house: &Arc<House>, lines: &mut Lines, reloads: &mut Reload
             });
             tracing::info!("the new configuration is in force");
             front.journal.note(None, None, Note::Reloaded);
-            front.board.change(|standing| standing.warnings.retain(|warning| !warning.starts_with(KEPT)));
+            front.board.settle(KEPT);
+            front.board.change(|standing| standing.host = host);
+            if at_next_start.is_empty() {
+                front.board.settle(AT_NEXT_START);
+            } else {
+                let warning = format!("{AT_NEXT_START}: {}", at_next_start.join(", "));
+                tracing::warn!("{warning}");
+                front.journal.note(None, None, Note::Failed { cause: warning.clone() });
+                front.board.warn(AT_NEXT_START, warning);
+            }
         }
         Err(failure) => {
             tracing::error!(%failure, "the new configuration is wrong; the old one stays in force");
             let warning = format!("{KEPT}: {failure}");
             front.journal.note(None, None, Note::Failed { cause: warning.clone() });
-            front.board.change(|standing| {
-                standing.warnings.retain(|warning| !warning.starts_with(KEPT));
-                standing.warnings.push(warning);
-            });
+            front.board.warn(KEPT, warning);
         }
     }
 }
@@ -137,3 +165,4 @@ pub(super) fn told(notifier: &Notifier, reload: impl FnOnce()) {
 }
 
 const KEPT: &str = "the old configuration is kept";
+const AT_NEXT_START: &str = "changed, and taken up at the next start of ringup listen only";

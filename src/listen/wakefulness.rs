@@ -127,7 +127,7 @@ mod tests {
                 suspend_after: None,
                 state: "mem".to_owned(),
                 inhibit: true,
-                wake_on_ring: true,
+                wake_on_ring: crate::sleep::WakeOnRing::No,
                 stay_awake: folder.join("stay-awake"),
                 sys: folder.clone(),
             };

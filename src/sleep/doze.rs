@@ -40,6 +40,14 @@ impl Doze {
         self.due = false;
     }
 
+    /// The owner wants another time; it begins now.
+    pub(super) fn set_after(&mut self, after: Option<Duration>, now: Instant) {
+        if self.after != after {
+            (self.after, self.quiet_since) = (after, now);
+            (self.not_before, self.failures, self.due) = (None, 0, false);
+        }
+    }
+
     /// A wake-up event came in between: as if something had been going on until now.
     pub(super) fn handle_raced(&mut self, now: Instant) {
         self.quiet_since = now;
@@ -138,8 +146,17 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_is_never_to_sleep_has_no_deadline() {
+    fn a_machine_that_is_never_to_sleep_has_no_deadline_until_its_owner_changes_his_mind() {
         let start = crate::clock::now();
-        assert_eq!(Doze::new(None, start).deadline(), None);
+        let mut doze = Doze::new(None, start);
+        assert_eq!(doze.deadline(), None);
+        let later = start + 100 * AFTER;
+        doze.set_after(Some(AFTER), later);
+        assert_eq!(doze.deadline().map(|(at, _)| at), Some(later + AFTER), "not at once");
+        doze.set_after(Some(AFTER), later + AFTER / 2);
+        assert_eq!(doze.deadline().map(|(at, _)| at), Some(later + AFTER), "nothing has changed");
+        doze.handle_timeout(later + AFTER);
+        doze.set_after(None, later + AFTER);
+        assert!(!doze.poll_output());
     }
 }

@@ -13,7 +13,7 @@ pub enum Event {
         /// How many devices on the way were told.
         hops: usize,
     },
-    /// A ring on this line cannot wake the machine.
+    /// A ring on this line cannot wake the machine, though its owner wants it to sleep.
     NotArmed {
         /// The line's port.
         line: String,
@@ -38,5 +38,11 @@ pub enum Event {
         cause: String,
     },
     /// The machine has slept, and is awake again.
-    Resumed,
+    Resumed {
+        /// What woke it, as far as the kernel tells.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        /// How many seconds it slept, as far as its clocks tell.
+        slept: u64,
+    },
 }

@@ -31,6 +31,17 @@ impl Power {
         self.read("state").is_ok_and(|states| states.split_whitespace().any(|one| one == state))
     }
 
+    /// Which interrupt ended the last sleep, by its number and its devices; `None` where the kernel does not tell.
+    pub(super) fn woken_by(&self) -> Option<String> {
+        let number: u32 = self.read("pm_wakeup_irq").ok()?.trim().parse().ok()?;
+        let actions = self.folder.parent()?.join(format!("kernel/irq/{number}/actions"));
+        let devices = std::fs::read_to_string(actions).unwrap_or_default();
+        Some(match devices.trim() {
+            "" => format!("interrupt {number}"),
+            devices => format!("interrupt {number} ({devices})"),
+        })
+    }
+
     /// Keeps the kernel from sleeping by itself, or lets it; only kernels with wake locks do so at all.
     pub(super) fn keep_awake(&self, awake: bool) {
         let file = if awake { "wake_lock" } else { "wake_unlock" };
@@ -112,6 +123,17 @@ mod tests {
         assert_eq!(power.suspend("mem", || false).unwrap_err().kind(), io::ErrorKind::NotFound);
         power.keep_awake(true);
         assert_eq!(std::fs::read_dir(folder.root()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_woke_the_machine_is_told_by_its_interrupt() {
+        let folder = Scratch::new("power-irq");
+        let power = Power::new(&folder.path("power"));
+        assert_eq!(power.woken_by(), None);
+        folder.write("power/pm_wakeup_irq", "4\n");
+        assert_eq!(power.woken_by().as_deref(), Some("interrupt 4"));
+        folder.write("kernel/irq/4/actions", "ttyS0\n");
+        assert_eq!(power.woken_by().as_deref(), Some("interrupt 4 (ttyS0)"));
     }
 
     #[test]

@@ -28,7 +28,7 @@ use self::watchman::Watchman;
 pub use self::event::Event;
 
 /// What the owner wants of the machine's sleep.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// How long nothing must have happened before the machine is suspended; `None`: never by us.
     pub suspend_after: Option<Duration>,
@@ -37,11 +37,22 @@ pub struct Settings {
     /// Whether sleep is held off from the first ring until the link is down.
     pub inhibit: bool,
     /// Whether the ports are told to wake the machine on a ring.
-    pub wake_on_ring: bool,
+    pub wake_on_ring: WakeOnRing,
     /// A file that keeps the machine awake for as long as it is there.
     pub stay_awake: PathBuf,
     /// Where the kernel shows its devices: /sys.
     pub sys: PathBuf,
+}
+
+/// Whether the ports are told to wake the machine on a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WakeOnRing {
+    /// They are left alone.
+    No,
+    /// Those that can are; what cannot is no news where nobody asked for sleep.
+    WherePossible,
+    /// They are, and the owner hears of one that cannot.
+    Wanted,
 }
 
 /// The machine's sleep, shared by all who care.
@@ -52,7 +63,8 @@ pub struct Sleep {
 
 #[derive(Debug)]
 struct Shared {
-    settings: Settings,
+    settings: watch::Sender<Arc<Settings>>,
+    sys: PathBuf,
     power: Power,
     holds: watch::Sender<usize>,
     moment: watch::Sender<Moment>,
@@ -81,7 +93,26 @@ impl Sleep {
         let power = Power::new(&settings.sys.join("power"));
         let resumes = Mutex::new(Resumes::new(seen(&power)));
         let (holds, moment) = (watch::Sender::new(0), watch::Sender::new(Moment::default()));
-        Self { shared: Arc::new(Shared { settings, power, holds, moment, resumes }) }
+        let (sys, settings) = (settings.sys.clone(), watch::Sender::new(Arc::new(settings)));
+        Self { shared: Arc::new(Shared { settings, sys, power, holds, moment, resumes }) }
+    }
+
+    /// What the owner wants now.
+    #[must_use]
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.shared.settings.borrow())
+    }
+
+    /// The owner wants something else from now on; tells whether it is anything else. Ports that are to be armed now are
+    /// [armed](Self::arm) by whoever has them; those that are armed stay so until the machine is started anew.
+    pub fn set_settings(&self, settings: Settings) -> bool {
+        self.shared.settings.send_if_modified(|now| {
+            let changed = **now != settings;
+            if changed {
+                *now = Arc::new(settings);
+            }
+            changed
+        })
     }
 
     /// Keeps the machine awake until the hold is dropped.
@@ -107,26 +138,36 @@ impl Sleep {
         *self.shared.moment.borrow()
     }
 
-    /// Has a ring on this port wake the machine, if the owner wants that; tells whether it will.
+    /// Has a ring on this port wake the machine, if the owner wants that; tells whether it will, where that is news.
     #[must_use]
     pub fn arm(&self, port: &Path) -> Option<Event> {
-        if !self.shared.settings.wake_on_ring {
+        let wanted = self.shared.settings.borrow().wake_on_ring;
+        if wanted == WakeOnRing::No {
             return None;
         }
         let line = port.display().to_string();
-        let hops = arm::arm(&self.shared.settings.sys, port);
+        let hops = arm::arm(&self.shared.sys, port);
         for hop in &hops {
             tracing::debug!(line, device = %hop.device.display(), state = ?hop.state, "wake on ring");
         }
-        Some(match arm::complaint(&hops) {
-            None => Event::Armed { line, hops: hops.len() },
-            Some(cause) => Event::NotArmed { line, cause },
-        })
+        match arm::complaint(&hops) {
+            None => Some(Event::Armed { line, hops: hops.len() }),
+            Some(cause) if wanted == WakeOnRing::Wanted => Some(Event::NotArmed { line, cause }),
+            Some(cause) => {
+                tracing::debug!(line, cause, "not armed");
+                None
+            }
+        }
     }
 
     /// Holds sleep off, begins and notices it, until told to stop.
     pub async fn watch(&self, say: impl Fn(&Event) + Send, shutdown: &CancellationToken) {
         Watchman::new(self.clone(), say).run(shutdown).await;
+    }
+
+    /// How long the last nap was, as far as the clocks tell.
+    fn nap_length(&self) -> Duration {
+        self.shared.resumes.lock().unwrap_or_else(PoisonError::into_inner).length()
     }
 
     fn is_held(&self) -> bool {

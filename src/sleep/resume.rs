@@ -19,12 +19,14 @@ const MARGIN: Duration = Duration::from_millis(500);
 pub(super) struct Resumes {
     last: Seen,
     naps: u64,
+    /// How long the last nap was, as far as the clocks tell.
+    length: Duration,
 }
 
 impl Resumes {
     /// Begins with what is seen now.
     pub(super) fn new(seen: Seen) -> Self {
-        Self { last: seen, naps: 0 }
+        Self { last: seen, naps: 0, length: Duration::ZERO }
     }
 
     /// Takes in what is seen now; gives how many naps were noticed so far.
@@ -32,9 +34,15 @@ impl Resumes {
         let counted = matches!((self.last.suspends, seen.suspends), (Some(last), Some(now)) if now > last);
         if counted || seen.slept > self.last.slept + MARGIN {
             self.naps += 1;
+            self.length = seen.slept.saturating_sub(self.last.slept);
         }
         self.last = Seen { slept: seen.slept.max(self.last.slept), ..seen };
         self.naps
+    }
+
+    /// How long the last nap was; zero where no clock tells.
+    pub(super) fn length(&self) -> Duration {
+        self.length
     }
 }
 
@@ -52,6 +60,7 @@ mod tests {
         assert_eq!(resumes.handle_look(seen(Some(3), 130)), 0, "the clocks are never read at once");
         assert_eq!(resumes.handle_look(seen(Some(4), 130)), 1, "no gap in the clocks, as in User-mode Linux");
         assert_eq!(resumes.handle_look(seen(Some(5), 60_000)), 2);
+        assert_eq!(resumes.length(), Duration::from_millis(59_870));
         assert_eq!(resumes.handle_look(seen(Some(5), 60_010)), 2);
         let mut uncounted = Resumes::new(seen(None, 0));
         assert_eq!(uncounted.handle_look(seen(None, 5000)), 1);

@@ -8,7 +8,7 @@ fn settings(scratch: &Scratch) -> Settings {
         suspend_after: None,
         state: "freeze".to_owned(),
         inhibit: true,
-        wake_on_ring: true,
+        wake_on_ring: WakeOnRing::Wanted,
         stay_awake: scratch.root().join("stay-awake"),
         sys: scratch.root().to_owned(),
     }
@@ -47,6 +47,12 @@ fn a_pty_is_no_port_to_be_woken_through() {
     let sleep = Sleep::new(settings(&scratch));
     let Some(Event::NotArmed { line, cause }) = sleep.arm(Path::new("/dev/null")) else { panic!("armed") };
     assert!(line == "/dev/null" && cause.contains("RI wire"), "{cause}");
-    let unwanted = Sleep::new(Settings { wake_on_ring: false, ..settings(&scratch) });
-    assert_eq!(unwanted.arm(Path::new("/dev/null")), None);
+    for quiet in [WakeOnRing::No, WakeOnRing::WherePossible] {
+        let unasked = Settings { wake_on_ring: quiet, ..settings(&scratch) };
+        assert!(sleep.set_settings(unasked), "nobody asked for sleep: {quiet:?}");
+        assert_eq!(sleep.arm(Path::new("/dev/null")), None);
+    }
+    assert!(sleep.set_settings(settings(&scratch)));
+    assert!(!sleep.set_settings(settings(&scratch)), "nothing has changed");
+    assert!(sleep.arm(Path::new("/dev/null")).is_some());
 }

@@ -41,6 +41,7 @@ pub(super) struct Watchman<Say> {
 /// What the watchman woke up for.
 enum Woken {
     Held,
+    Settings,
     Announced(Result<bool, BusError>),
     Jumped,
     Time,
@@ -49,7 +50,7 @@ enum Woken {
 
 impl<Say: Fn(&Event) + Send> Watchman<Say> {
     pub(super) fn new(sleep: Sleep, say: Say) -> Self {
-        let doze = Doze::new(sleep.shared.settings.suspend_after, crate::clock::now());
+        let doze = Doze::new(sleep.settings().suspend_after, crate::clock::now());
         let naps = sleep.look().naps;
         Self {
             sleep,
@@ -67,6 +68,7 @@ impl<Say: Fn(&Event) + Send> Watchman<Say> {
 
     pub(super) async fn run(mut self, shutdown: &CancellationToken) {
         let mut holds = self.sleep.shared.holds.subscribe();
+        let mut settings = self.sleep.shared.settings.subscribe();
         let clock = ClockSet::new().inspect_err(|error| tracing::debug!(%error, "no news of the clock")).ok();
         self.connect().await;
         self.held().await;
@@ -76,6 +78,7 @@ impl<Say: Fn(&Event) + Send> Watchman<Say> {
                 [self.doze.deadline().map(|(at, _why)| at), self.reconnect, looks].into_iter().flatten().min();
             let woken = tokio::select! {
                 Ok(()) = holds.changed() => Woken::Held,
+                Ok(()) = settings.changed() => Woken::Settings,
                 comes = announced(&mut self.logind) => Woken::Announced(comes),
                 () = jumped(clock.as_ref()) => Woken::Jumped,
                 () = crate::clock::sleep_until(deadline) => Woken::Time,
@@ -84,6 +87,7 @@ impl<Say: Fn(&Event) + Send> Watchman<Say> {
             match woken {
                 Woken::Stop => break,
                 Woken::Held => self.held().await,
+                Woken::Settings => self.settings_changed().await,
                 Woken::Announced(Ok(true)) => self.goodbye().await,
                 Woken::Announced(Ok(false)) => self.welcome().await,
                 Woken::Announced(Err(error)) => self.lost(&error),
@@ -111,16 +115,31 @@ impl<Say: Fn(&Event) + Send> Watchman<Say> {
         if naps != self.naps {
             self.naps = naps;
             tracing::info!("the machine has slept, and is awake again");
-            (self.say)(&Event::Resumed);
+            let slept = self.sleep.nap_length().as_secs();
+            (self.say)(&Event::Resumed { by: self.sleep.shared.power.woken_by(), slept });
             self.doze.handle_woken(crate::clock::now());
         }
+    }
+
+    /// The owner wants something else of the machine's sleep.
+    async fn settings_changed(&mut self) {
+        let settings = self.sleep.settings();
+        self.doze.set_after(settings.suspend_after, crate::clock::now());
+        self.told = None;
+        if !settings.inhibit {
+            (self.block, self.delay) = (None, None);
+            self.sleep.shared.power.keep_awake(false);
+        } else if self.delay.is_none() {
+            self.delay().await;
+        }
+        self.held().await;
     }
 
     /// Something began or ended that keeps the machine awake.
     async fn held(&mut self) {
         let held = self.sleep.is_held();
         self.doze.handle_held(held || self.suspending, crate::clock::now());
-        if !self.sleep.shared.settings.inhibit {
+        if !self.sleep.settings().inhibit {
             return;
         }
         if !held {
@@ -194,7 +213,7 @@ impl<Say: Fn(&Event) + Send> Watchman<Say> {
 
     /// Takes the standing lock for which announced sleep waits.
     async fn delay(&mut self) {
-        if !self.sleep.shared.settings.inhibit {
+        if !self.sleep.settings().inhibit {
             return;
         }
         let Some(logind) = &mut self.logind else { return };
@@ -223,7 +242,7 @@ impl<Say: Fn(&Event) + Send> Watchman<Say> {
         if self.logind.is_none() {
             self.connect().await;
         }
-        let stay_awake = &self.sleep.shared.settings.stay_awake;
+        let stay_awake = self.sleep.settings().stay_awake.clone();
         let failure = if stay_awake.exists() {
             Some(format!("{} keeps it awake", stay_awake.display()))
         } else if self.logind.is_some() {
@@ -269,7 +288,7 @@ impl<Say: Fn(&Event) + Send> Watchman<Say> {
     }
 
     async fn suspend_by_kernel(&mut self) -> Option<String> {
-        let state = self.sleep.shared.settings.state.clone();
+        let state = self.sleep.settings().state.clone();
         let (power, sleep) = (self.sleep.shared.power.clone(), self.sleep.clone());
         if !power.can(&state) {
             return Some(format!("the kernel has no state \"{state}\"; /sys/power/state shows which it has"));
@@ -286,6 +305,7 @@ impl<Say: Fn(&Event) + Send> Watchman<Say> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 tracing::info!("something came in between; not suspended");
                 self.doze.handle_raced(crate::clock::now());
+                (self.say)(&Event::NotSuspended { cause: "not suspended: something came in between".to_owned() });
                 None
             }
             Err(error) => Some(format!("/sys/power/state: {error}")),

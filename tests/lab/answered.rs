@@ -3,6 +3,7 @@
 use ringup::demo::Timings;
 use ringup::exit::Status;
 use ringup::record::Identity;
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -121,6 +122,14 @@ fn an_answered_client_wakes_by_its_key_and_a_stranger_is_refused() {
         };
         let over = at("hung-up", "by", "client").or_else(|| at("hung-up", "by", "home")).unwrap();
         assert!(over < at("dialled", "from", "home").unwrap(), "{exchange:?}");
+
+        // One entry a call: who it was, and what he was told.
+        let calls = lab.journal(&["--kind", "call"]).await;
+        let told: Vec<_> = calls.iter().map(|call| (&call["by"], &call["verdict"], &call["wake"])).collect();
+        let stranger = (&Value::Null, &"answered-left".into(), &Value::Null);
+        assert_eq!(told, [stranger, (&"laptop".into(), &"answered-waking".into(), &1.into())]);
+        let shown = lab.at_home(&["journal", "--wake", "1", "--kind", "call"]).await.output;
+        assert!(shown.contains("proven to be laptop: answered-waking"), "{shown}");
     });
 }
 

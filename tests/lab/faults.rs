@@ -19,6 +19,20 @@ impl Lab {
         assert_eq!(self.world.ended("exchange").await.unwrap(), 128 + 9);
     }
 
+    /// `ringup status` says that the line is unplugged, and what to do.
+    async fn waits_for_its_modem(&mut self) {
+        let line = loop {
+            let standing = self.standing().await;
+            let line = standing["lines"].as_object().unwrap().values().next().unwrap().clone();
+            if line["phase"] == "lost" {
+                break line;
+            }
+        };
+        assert_eq!(line["trouble"]["kind"], "unplugged", "{line}");
+        let shown = self.at_home(&["status"]).await.output;
+        assert!(shown.contains("unplugged (") && shown.contains("to do: plug it in"), "{shown}");
+    }
+
     /// The lines are there again, under the names that they had, and the provider has noticed.
     async fn plug_in(&mut self) {
         let ready = |lab: &Self| {
@@ -76,6 +90,7 @@ fn a_modem_that_is_unplugged_while_it_dials_or_online_is_found_again_by_its_name
         caller.wait().await.unwrap();
         lab.unplug().await;
         lab.since(began, "home", "failed").await;
+        lab.waits_for_its_modem().await;
         let back = lab.moment();
         lab.plug_in().await;
         lab.listens_again(back).await;

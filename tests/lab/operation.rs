@@ -11,11 +11,11 @@ use ringup::exit::Status;
 
 impl Lab {
     /// `ringup` at home, with home's configuration.
-    async fn at_home(&mut self, arguments: &[&str]) -> Ran {
+    pub(crate) async fn at_home(&mut self, arguments: &[&str]) -> Ran {
         self.world.run_role("home", "home", arguments).await.unwrap()
     }
 
-    async fn standing(&mut self) -> Value {
+    pub(crate) async fn standing(&mut self) -> Value {
         let ran = self.at_home(&["status", "--json"]).await;
         assert_eq!(ran.status, 0, "{}", ran.errors);
         serde_json::from_str(&ran.output).unwrap()
@@ -30,7 +30,7 @@ impl Lab {
     }
 
     /// The journal of home, oldest first.
-    async fn journal(&mut self, arguments: &[&str]) -> Vec<Value> {
+    pub(crate) async fn journal(&mut self, arguments: &[&str]) -> Vec<Value> {
         let ran = self.at_home(&[&["journal", "--json"], arguments].concat()).await;
         assert_eq!(ran.status, 0, "{}", ran.errors);
         ran.output.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -205,6 +205,25 @@ fn a_good_configuration_comes_into_force_and_a_bad_one_is_named() {
         while lab.journal(&["--kind", "reloaded"]).await.is_empty() {}
         assert_eq!(lab.standing().await["warnings"], serde_json::json!([]));
         lab.bring_home_online().await;
+
+        // A pty has no wire that could wake a machine; nobody says so until its owner wants the machine to sleep.
+        lab.edit(
+            "home",
+            "[listen]",
+            "[sleep]\nmode = \"suspend\"\nafter = \"9h\"\n\n[journal]\nkeep = \"24h\"\n\n[listen]",
+        );
+        lab.world.signal("home", Signal::SIGHUP);
+        while lab.journal(&["--kind", "reloaded"]).await.len() < 2 {}
+        let warnings = lab.standing().await["warnings"].as_array().unwrap().clone();
+        let warned = |words: &str| warnings.iter().any(|warning| warning.as_str().unwrap().contains(words));
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warned("a ring cannot wake this machine"), "{warnings:?}");
+        assert!(warned("taken up at the next start of ringup listen only: journal.keep"), "{warnings:?}");
+        lab.edit("home", "mode = \"suspend\"", "mode = \"never\"");
+        lab.edit("home", "keep = \"24h\"", "");
+        lab.world.signal("home", Signal::SIGHUP);
+        while lab.journal(&["--kind", "reloaded"]).await.len() < 3 {}
+        assert_eq!(lab.standing().await["warnings"], serde_json::json!([]));
     });
 }
 

@@ -77,6 +77,12 @@ pub(crate) fn sleeps_and_wakes() {
             assert_eq!(left_behind(lab).await, Vec::<String>::new(), "after cycle {cycle}");
             assert_eq!(descriptors(), open, "after cycle {cycle}");
         }
+        let ran =
+            lab.world.run_role("home", "home", &["journal", "--kind", "slept", "--kind", "resumed"]).await.unwrap();
+        let kinds: Vec<&str> = ran.output.lines().filter_map(|line| line.split_whitespace().nth(2)).collect();
+        let naps = usize::try_from(cycles).unwrap();
+        // It may be on its way to sleep again.
+        assert_eq!(kinds.get(..2 * naps).unwrap_or_default(), ["slept", "resumed"].repeat(naps), "{}", ran.output);
     });
 }
 

@@ -86,7 +86,7 @@ fn a_modem_that_does_not_answer_a_probe_is_set_up_opened_anew_and_switched_off_a
     case.waits();
     case.does(&[Output::Probe]);
     case.is_silent();
-    case.does(&[Output::SetUp, Output::Changed(LineState::SettingUp)]);
+    case.does(&[Output::Changed(LineState::Resetting), Output::SetUp]);
     case.is_silent();
     case.does(&[Output::Close, Output::Open]);
     case.upkeep.handle_opened();
@@ -108,12 +108,13 @@ fn a_modem_that_nothing_helps_is_down_and_tried_again_less_and_less_often() {
     let mut case = Case::new(Policy { reset_usb: false, ..Policy::default() });
     let mut pauses = Vec::new();
     for round in 0..7 {
-        for _open in 0..2 {
+        for open in 0..2 {
             case.upkeep.handle_opened();
             case.does(&[Output::SetUp]);
             case.is_silent();
-            if _open == 0 {
-                case.does(&[Output::Close, Output::Open]);
+            if open == 0 {
+                let told = [Output::Changed(LineState::Resetting), Output::Close, Output::Open];
+                case.does(&told[usize::from(round > 0)..]);
             }
         }
         let told = [Output::Close, is_down(Trouble::Silent)];
@@ -131,7 +132,16 @@ fn a_modem_that_cannot_be_switched_off_is_down_at_once() {
     case.is_silent();
     case.upkeep.handle_opened();
     case.is_silent();
-    case.does(&[Output::SetUp, Output::Close, Output::Open, Output::SetUp, Output::Close, Output::SwitchUsb]);
+    let resetting = Output::Changed(LineState::Resetting);
+    case.does(&[
+        Output::SetUp,
+        resetting,
+        Output::Close,
+        Output::Open,
+        Output::SetUp,
+        Output::Close,
+        Output::SwitchUsb,
+    ]);
     case.upkeep.handle_switched(false, silent(), case.now);
     case.does(&[is_down(Trouble::Silent)]);
 }
