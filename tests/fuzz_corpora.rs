@@ -26,6 +26,16 @@ fn replay(target: &str, run: fn(&[u8])) {
 }
 
 #[test]
+fn directory_dyndns_corpus_holds() {
+    replay("directory-dyndns", directory::dyndns);
+}
+
+#[test]
+fn directory_json_corpus_holds() {
+    replay("directory-json", directory::json);
+}
+
+#[test]
 fn directory_message_corpus_holds() {
     replay("directory-message", directory::message);
 }

@@ -24,6 +24,16 @@ pub fn signature(data: &[u8]) {
     world().signature(data);
 }
 
+/// Any parameters of a dyndns2 update.
+pub fn dyndns(data: &[u8]) {
+    fuzzing::dyndns(data);
+}
+
+/// Any body of a request over HTTP.
+pub fn json(data: &[u8]) {
+    fuzzing::json(data);
+}
+
 /// Any text as a host's statement.
 pub fn statement(data: &[u8]) {
     fuzzing::statement(data);

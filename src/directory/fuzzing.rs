@@ -1,8 +1,13 @@
 //! What the fuzz targets call: each takes any bytes, and panics where a core breaks a promise.
 
+use std::net::IpAddr;
+
+use super::accounts::{NewCredential, NewHost};
 use super::answer::{Transport, answer};
-use super::book::decide;
+use super::book::{Step, decide};
 use super::entry::{Entry, Fence};
+use super::http::dyndns::{MOST_HOSTS, Update};
+use super::http::hosts::asked_for;
 use super::index::Index;
 use super::request::Request;
 use super::statement::Statement;
@@ -104,6 +109,53 @@ pub fn statement(bytes: &[u8]) {
     }
     if let Some(statement) = Statement::parse(&host, text) {
         assert_eq!(statement.to_string(), text);
+    }
+}
+
+/// Any parameters of a `/nic/update`, those of a form after the first new line: whatever is answered is one line a host,
+/// each a known code with at most addresses after it.
+pub fn dyndns(bytes: &[u8]) {
+    let (query, form) = bytes.split_at(bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len()));
+    let query = String::from_utf8_lossy(query);
+    let peer: Option<IpAddr> = form.is_empty().then(|| [198, 51, 100, 7].into());
+    let form = form.get(1..).unwrap_or_default();
+    let update = match Update::read(&query, form, peer) {
+        Ok(update) => update,
+        Err(whole) => return assert!(matches!(whole.body(), "notfqdn\n" | "numhost\n"), "{}", whole.body()),
+    };
+    assert!((1..=MOST_HOSTS).contains(&update.hosts.len()), "{} hosts", update.hosts.len());
+    let known = [IpAddr::from([203, 0, 113, 1]), IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1])];
+    for known in [&[][..], &known[..1], &known[1..], &known] {
+        let mut body = String::new();
+        update.apply(known).map_or_else(|line| line, |(_steps, line)| line).push_to(&mut body);
+        let said = body.trim_end_matches('\n');
+        let (code, addresses) = said.split_once(' ').unwrap_or((said, ""));
+        assert!(matches!(code, "dnserr" | "good" | "nochg"), "{body}");
+        let addresses = addresses.split(',').filter(|address| !address.is_empty());
+        assert!(addresses.map(str::parse::<IpAddr>).all(|address| address.is_ok()), "{body}");
+        assert!(body.ends_with('\n') && body.matches('\n').count() == 1, "{body:?}");
+    }
+}
+
+/// Any body that a program may post: what is read says the same again, and a change puts in its host's place what the
+/// statement in it says, and nothing else.
+pub fn json(bytes: &[u8]) {
+    let Ok(host) = "home.dyn.test".parse() else { return };
+    for change in [false, true].into_iter().filter_map(|is_json| asked_for(&host, bytes, is_json)) {
+        let steps: Vec<&Step> = change.wanted.iter().flatten().flat_map(|wanted| &wanted.steps).collect();
+        assert!(matches!(steps.last(), Some(Step::AddStatement(_))), "{steps:?}");
+        let Some((Step::AddStatement(Ok(certified)), before)) = steps.split_last() else { continue };
+        let said = certified.signed().record().addresses().iter().map(|address| Step::AddAddress(*address));
+        assert!(before.iter().skip(1).copied().eq(said.collect::<Vec<_>>().iter()), "{steps:?}");
+    }
+    said_again::<NewHost>(bytes);
+    said_again::<NewCredential>(bytes);
+}
+
+fn said_again<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq>(bytes: &[u8]) {
+    if let Ok(read) = serde_json::from_slice::<T>(bytes) {
+        let written = serde_json::to_vec(&read).unwrap_or_default();
+        assert!(serde_json::from_slice::<T>(&written).is_ok_and(|again| again == read), "it is not the same again");
     }
 }
 

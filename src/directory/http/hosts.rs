@@ -95,7 +95,7 @@ pub(super) async fn register(
 }
 
 /// Reads the statement out of a body.
-pub(super) fn read_statement(body: &[u8], is_json: bool) -> Result<String, Problem> {
+fn read_statement(body: &[u8], is_json: bool) -> Result<String, Problem> {
     if is_json {
         let registration: Registration =
             serde_json::from_slice(body).map_err(|error| Problem::malformed(error.to_string()))?;
@@ -105,8 +105,13 @@ pub(super) fn read_statement(body: &[u8], is_json: bool) -> Result<String, Probl
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
+/// The change that the body of a registration asks for; `None` where it is refused at once.
+pub(in crate::directory) fn asked_for(host: &HostName, body: &[u8], is_json: bool) -> Option<Change> {
+    statement_change(host, &read_statement(body, is_json).ok()?, "somebody").ok()
+}
+
 /// The change that a statement asks for.
-pub(super) fn statement_change(host: &HostName, text: &str, by: &str) -> Result<Change, Problem> {
+fn statement_change(host: &HostName, text: &str, by: &str) -> Result<Change, Problem> {
     let signed = SignedRecord::parse(host, text).map_err(|error| Problem::malformed(error.to_string()))?;
     let mut steps = vec![Step::DeleteAddresses(Rtype::ANY)];
     steps.extend(signed.record().addresses().iter().map(|address| Step::AddAddress(*address)));

@@ -9,7 +9,7 @@ mod auth;
 mod connection;
 pub(crate) mod dyndns;
 mod history;
-mod hosts;
+pub(super) mod hosts;
 mod metrics;
 mod nic;
 mod router;
