@@ -17,8 +17,11 @@
 
 mod harness;
 mod remains;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod answered;
+mod directory;
 mod faults;
 mod hardened;
 mod hooks;

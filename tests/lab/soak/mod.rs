@@ -19,6 +19,7 @@ use self::plan::{Dice, Plan, Step, Victim};
 use self::witness::Witness;
 use super::harness::{Lab, in_lab, wake_up_calls};
 use super::remains::processes;
+use super::support::load::number_from;
 
 /// How many rounds there are in the tests.
 const SAMPLE: usize = 6;
@@ -59,10 +60,6 @@ fn whoever_is_killed_at_any_step_of_a_wake_it_comes_back_by_itself_and_nothing_a
         }
         println!("{tally}");
     });
-}
-
-fn number_from(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|number| number.parse().unwrap_or_else(|_| panic!("{variable}={number}")))
 }
 
 /// One round: a wake that somebody does not survive, and a wake after it. Gives what it took until home listened again,
