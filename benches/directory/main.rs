@@ -1,0 +1,101 @@
+//! The directory beside BIND, Knot and NSD: one table, everything in it from one run, on one machine. The server has one
+//! processor, the generator another.
+//!
+//!     cargo bench --bench directory                all of it, about six minutes
+//!     cargo bench --bench directory -- quick       two seconds each, without a million hosts
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a bench measures by the clock, and whatever fails ends it"
+)]
+
+mod load;
+mod server;
+mod table;
+mod updates;
+
+use std::time::Duration;
+
+use self::server::{Kind, Server};
+use self::table::Table;
+use self::updates::Update;
+
+fn main() {
+    let quick = std::env::args().any(|argument| argument == "quick");
+    server::pin(std::process::id(), GENERATOR);
+    let mut table = Table::new();
+    let seconds = if quick { 2 } else { 5 };
+    let mut last = None;
+    for kind in Kind::ALL {
+        println!("bench directory: {} with {HOSTS} hosts", kind.name());
+        measure(kind, seconds, &mut table);
+        last = Some(kind);
+    }
+    if !quick && last.is_some() {
+        for kind in Kind::ALL {
+            println!("bench directory: {} with {MANY} hosts", kind.name());
+            let server = Server::start(kind, MANY);
+            table.set("start-up, s, 1M hosts", kind, format!("{:.2}", server.started_in.as_secs_f64()));
+            let rate = load::queries(server.address, MANY, 256, Duration::from_secs(seconds));
+            table.set("queries/s, 1M hosts", kind, format!("{:.0}", rate.per_second));
+            table.set("resident, MiB, 1M hosts", kind, server.resident_mib());
+        }
+    }
+    println!("\n{}{table}{LEGEND}", machine(seconds));
+}
+
+/// What one server does with a hundred thousand hosts.
+fn measure(kind: Kind, seconds: u64, table: &mut Table) {
+    let mut server = Server::start(kind, HOSTS);
+    table.set("start-up, s, 100k hosts", kind, format!("{:.2}", server.started_in.as_secs_f64()));
+    let rate = load::queries(server.address, HOSTS, 256, Duration::from_secs(seconds));
+    table.set("queries/s, 256 in flight", kind, format!("{:.0}", rate.per_second));
+    table.set("  lost", kind, rate.lost.to_string());
+    let lone = load::queries(server.address, HOSTS, 1, Duration::from_secs(1));
+    table.set("  one at a time, p50/p99 us", kind, lone.latencies());
+    table.set("resident, MiB, 100k hosts", kind, server.resident_mib());
+    for update in Update::ALL {
+        if !update.suits(kind) {
+            continue;
+        }
+        for in_flight in [1, 8, 64, 256, 1024] {
+            let rate = updates::run(&mut server, update, in_flight, Duration::from_secs(seconds));
+            let row = format!("{}, {in_flight} in flight", update.name());
+            table.set(&row, kind, format!("{:.0}", rate.per_second));
+            let lost = if rate.lost > 0 { format!(" {} lost", rate.lost) } else { String::new() };
+            table.set(&format!("{row}: p50/p99 us"), kind, format!("{}{lost}", rate.latencies()));
+        }
+        let visible = updates::visible(&mut server, update, Duration::from_secs(seconds));
+        table.set(&format!("{}, visible: p50/p99 us", update.name()), kind, visible.latencies());
+    }
+}
+
+fn machine(seconds: u64) -> String {
+    let host = std::env::var("RINGUP_BENCH_HOST").unwrap_or_else(|_unset| "an unknown machine".to_owned());
+    format!(
+        "The directory beside name servers. Command: make bench\n\
+         {seconds} s each over loopback; the server on processor {SERVER}, the generator on {GENERATOR}. On {host}.\n\n"
+    )
+}
+
+const LEGEND: &str = "\
+queries: A, nine in ten for a host that is there, one in ten for one that is not; EDNS as resolvers send it
+addresses: an UPDATE that deletes the A records of a host and adds one, signed with TSIG (hmac-sha256), on disk when it
+  is answered; ringup: a host that need not sign (uncertified-lease)
+statements: the same by a host that signs its record (Ed25519), whose signature the directory checks: only ringup does
+visible: from sending the UPDATE until a query that is sent after its answer gives the new address
+BIND 1 thread, update-quota 1000; Knot 1 worker, journal-db-mode robust; NSD takes no updates
+";
+
+/// Hosts for most figures, and for memory.
+const HOSTS: u32 = 100_000;
+const MANY: u32 = 1_000_000;
+/// The processors.
+const SERVER: usize = 0;
+const GENERATOR: usize = 1;
