@@ -20,6 +20,7 @@ mod limits;
 mod notify;
 mod request;
 mod roll;
+mod room;
 mod statement;
 mod store;
 mod tcp;
@@ -162,6 +163,7 @@ pub async fn run(
     for &address in &settings.listen {
         sockets.push(bind(address).await.map_err(|source| DirectoryError::Bind { address, source })?);
     }
+    room::make_for(settings.http.connections);
     let doors = http::open_doors(&settings.http, &socket_of(&settings.database)).await?;
     let clock = WallClock::system();
     let (serials, told) = watch::channel(index.serial);
