@@ -38,7 +38,8 @@ pub fn configuration(folder: &Scratch, database: &str, more: &str) -> PathBuf {
     folder.write("directory.toml", &text)
 }
 
-fn key() -> TsigKey {
+/// The key that may change all of it.
+pub fn key() -> TsigKey {
     TsigKey::new("load", Algorithm::HmacSha256, &Secret::new(SECRET.as_bytes().to_vec())).unwrap()
 }
 
