@@ -84,10 +84,8 @@ pub(crate) fn queries(server: SocketAddr, hosts: u32, in_flight: usize, time: Du
             query(id, if random >> 60 == 0 || id % 20 == 0 { hosts + number } else { number })
         })
         .collect();
-    let (mut sending, mut receiving) = (
-        MultiHeaders::<SockaddrIn>::preallocate(BATCH, None),
-        MultiHeaders::<SockaddrIn>::preallocate(BATCH, None),
-    );
+    let (mut sending, mut receiving) =
+        (MultiHeaders::<SockaddrIn>::preallocate(BATCH, None), MultiHeaders::<SockaddrIn>::preallocate(BATCH, None));
     let mut buffers = vec![[0_u8; 2048]; BATCH];
     let mut rate = Rate::default();
     let mut sent_at = vec![Instant::now(); usize::from(u16::MAX) + 1];
@@ -101,7 +99,8 @@ pub(crate) fn queries(server: SocketAddr, hosts: u32, in_flight: usize, time: Du
             let now = Instant::now();
             (0..count).for_each(|at| sent_at[(next + at) % queries.len()] = now);
             let none = vec![None; count];
-            let sent = sendmmsg(socket.as_raw_fd(), &mut sending, &chosen, &none, [], MsgFlags::empty()).unwrap().count();
+            let sent =
+                sendmmsg(socket.as_raw_fd(), &mut sending, &chosen, &none, [], MsgFlags::empty()).unwrap().count();
             next = (next + sent) % queries.len();
             outstanding += sent;
         }

@@ -19,6 +19,7 @@ mod load;
 mod server;
 mod table;
 mod updates;
+mod waiters;
 
 use std::time::Duration;
 
@@ -74,6 +75,16 @@ fn measure(kind: Kind, seconds: u64, table: &mut Table) {
         let visible = updates::visible(&mut server, update, Duration::from_secs(seconds));
         table.set(&format!("{}, visible: p50/p99 us", update.name()), kind, visible.latencies());
     }
+    if kind == Kind::Ringup {
+        let mut waiting = waiters::Waiting::default();
+        for count in [1, 1_000, 100_000] {
+            waiting.grow(&server, count);
+            let woken = waiting.wake(&mut server, Duration::from_secs(seconds));
+            let row = format!("{} waiting", waiting.len());
+            table.set(&format!("{row}, woken: p50/p99 us"), kind, woken.latencies());
+            table.set(&format!("{row}: KiB for each"), kind, waiting.kib_for_each(&server));
+        }
+    }
 }
 
 fn machine(seconds: u64) -> String {
@@ -90,6 +101,8 @@ addresses: an UPDATE that deletes the A records of a host and adds one, signed w
   is answered; ringup: a host that need not sign (uncertified-lease)
 statements: the same by a host that signs its record (Ed25519), whose signature the directory checks: only ringup does
 visible: from sending the UPDATE until a query that is sent after its answer gives the new address
+woken: from sending a statement until the one who waits for its host by server-sent events has it; everybody waits for
+  another host, as many as there may be open files (100,000 where `ulimit -n` lets them)
 BIND 1 thread, update-quota 1000; Knot 1 worker, journal-db-mode robust; NSD takes no updates
 ";
 

@@ -37,6 +37,8 @@ impl Kind {
 /// A running server.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    /// Where ours speaks HTTP.
+    pub(crate) http: SocketAddr,
     /// From its start until it gave the last host's address.
     pub(crate) started_in: Duration,
     pub(crate) hosts: u32,
@@ -62,9 +64,9 @@ impl Server {
         let folder = std::env::temp_dir().join(format!("ringup-bench-{}-{}", std::process::id(), kind.name()));
         std::fs::create_dir_all(&folder).unwrap();
         let identity = Identity::generate().unwrap();
-        let address = free_address();
+        let (address, http) = (free_address(), free_address());
         let mut command = match kind {
-            Kind::Ringup => ours(&folder, address, hosts, &identity),
+            Kind::Ringup => ours(&folder, address, http, hosts, &identity),
             Kind::Bind => bind(&folder, address, hosts),
             Kind::Knot => knot(&folder, address, hosts),
             Kind::Nsd => nsd(&folder, address, hosts),
@@ -74,6 +76,7 @@ impl Server {
         let child = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         let mut server = Self {
             address,
+            http,
             started_in: Duration::ZERO,
             hosts,
             seqs: vec![1; hosts as usize],
@@ -92,6 +95,10 @@ impl Server {
 
     /// Its resident memory and that of its children, in MiB.
     pub(crate) fn resident_mib(&self) -> String {
+        (self.resident_kib() / 1024).to_string()
+    }
+
+    pub(crate) fn resident_kib(&self) -> u64 {
         let pids = Command::new("ps").args(["-e", "-o", "pid=,ppid="]).output().unwrap();
         let pids = String::from_utf8(pids.stdout).unwrap();
         let mut ours = vec![self.child.id().to_string()];
@@ -108,7 +115,7 @@ impl Server {
             let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
             rollup.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.parse().ok())
         };
-        (ours.iter().filter_map(pages).sum::<u64>() / 1024).to_string()
+        ours.iter().filter_map(pages).sum()
     }
 }
 
@@ -139,14 +146,15 @@ fn on_its_processor(program: &str) -> Command {
     command
 }
 
-fn ours(folder: &Path, address: SocketAddr, hosts: u32, identity: &Identity) -> Command {
+fn ours(folder: &Path, address: SocketAddr, http: SocketAddr, hosts: u32, identity: &Identity) -> Command {
     let program = env!("CARGO_BIN_EXE_ringup");
     write(folder, "bench.tsig", SECRET);
     let config = format!(
         "[directory]\nlisten = [\"{address}\"]\ndatabase = \"directory.db\"\nzone = \"dyn.test\"\n\
          nameserver = \"ns.dyn.test\"\nanswers-per-second = 0\n\
          [[directory.key]]\nname = \"bench\"\nsecret = \"bench.tsig\"\nhosts = [\"*.dyn.test\"]\n\
-         uncertified-lease = \"960h\"\n"
+         uncertified-lease = \"960h\"\n\
+         [directory.http]\nlisten = [\"{http}\"]\nconnections = 200000\nconnections-per-address = 200000\n"
     );
     write(folder, "ringup.toml", &config);
     seed(folder, program, address, hosts, identity);
@@ -179,7 +187,7 @@ fn seed(folder: &Path, program: &str, address: SocketAddr, hosts: u32, identity:
             } else {
                 format!("uncertified s=online q=1 a={} t={now} l={LEASE}", load::first_address(number))
             };
-            insert.execute(rusqlite::params![host(number).as_str(), statement, now, [7u8; 32]]).unwrap();
+            insert.execute(rusqlite::params![host(number).as_str(), statement, now.cast_signed(), [7u8; 32]]).unwrap();
         }
     }
     transaction.commit().unwrap();

@@ -47,7 +47,7 @@ impl Update {
 }
 
 /// Writes one signed update, and tells which address it brings to which host.
-fn prepare(server: &mut Server, update: Update, turn: u32, id: u16) -> (Vec<u8>, u32, Ipv4Addr) {
+pub(crate) fn prepare(server: &mut Server, update: Update, turn: u32, id: u16) -> (Vec<u8>, u32, Ipv4Addr) {
     let number = update.host(server.hosts, turn);
     let seq = &mut server.seqs[number as usize];
     *seq += 1;
@@ -98,7 +98,7 @@ pub(crate) fn run(server: &mut Server, update: Update, in_flight: usize, time: D
     let begin = Instant::now();
     while begin.elapsed() < time {
         while outstanding < in_flight && next < prepared.len() {
-            sent_at[next % sent_at.len()] = Some(Instant::now());
+            sent_at[next % (usize::from(u16::MAX) + 1)] = Some(Instant::now());
             socket.send(&prepared[next]).unwrap();
             next += 1;
             outstanding += 1;

@@ -1,0 +1,113 @@
+//! Those who wait for hosts over HTTP: each for a host of its own, on a connection of its own.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
+
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::load::Rate;
+use super::server::Server;
+use super::updates::{self, Update};
+
+/// Whoever waits.
+#[derive(Default)]
+pub(crate) struct Waiting {
+    streams: Vec<TcpStream>,
+    /// The server's memory without them, in KiB.
+    before: Option<u64>,
+}
+
+impl Waiting {
+    pub(crate) fn len(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Has so many wait, or as many as there may be open files.
+    pub(crate) fn grow(&mut self, server: &Server, count: u32) {
+        self.before.get_or_insert_with(|| server.resident_kib());
+        let most = files();
+        let most = most.map_or(u32::MAX, |most| u32::try_from(most).unwrap_or(u32::MAX).saturating_sub(64));
+        for number in self.streams.len() as u32..count.min(most) {
+            self.streams.push(wait(server.http, number));
+        }
+    }
+
+    /// Registers hosts that are waited for, one after another, and measures until it is told.
+    pub(crate) fn wake(&mut self, server: &mut Server, time: Duration) -> Rate {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.connect(server.address).unwrap();
+        let mut rate = Rate::default();
+        let begin = Instant::now();
+        for turn in 0.. {
+            // Every so many, so that they are not neighbours.
+            let chosen = turn * 7919 % self.streams.len() as u32;
+            let (bytes, number, _address) = updates::prepare(server, Update::Statement, chosen, turn as u16);
+            let sent = Instant::now();
+            if sent - begin > time {
+                break;
+            }
+            socket.send(&bytes).unwrap();
+            event(&mut self.streams[number as usize]);
+            rate.latencies.push(sent.elapsed());
+            let _length = socket.recv(&mut [0; 2048]).unwrap();
+        }
+        rate
+    }
+
+    /// What the server has more of since they wait.
+    pub(crate) fn kib_for_each(&self, server: &Server) -> String {
+        let more = server.resident_kib().saturating_sub(self.before.unwrap_or_default());
+        format!("{:.1}", more as f64 / self.streams.len() as f64)
+    }
+}
+
+/// How many files may be open, as many as can be had.
+fn files() -> Option<u64> {
+    let most = Rlimit { current: Some(FILES), maximum: Some(FILES) };
+    if setrlimit(Resource::Nofile, most).is_err() {
+        let limit = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    }
+    getrlimit(Resource::Nofile).current
+}
+
+const FILES: u64 = 120_000;
+
+/// Waits for every change of a host, whose record comes first.
+fn wait(server: SocketAddr, number: u32) -> TcpStream {
+    let SocketAddr::V4(server) = server else { panic!("{server} is no IPv4 address") };
+    let fd = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+    // An address has some 28,000 ports for this.
+    let [.., high, low] = (1 + number / 20_000).to_be_bytes();
+    bind(fd.as_raw_fd(), &SockaddrIn::new(127, 9, high, low, 0)).unwrap();
+    connect(fd.as_raw_fd(), &SockaddrIn::from(server)).unwrap();
+    let mut stream = TcpStream::from(fd);
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let request = format!(
+        "GET /v1/hosts/h{number}.dyn.test?wait=change HTTP/1.1\r\nHost: bench\r\nAccept: text/event-stream\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    event(&mut stream);
+    stream
+}
+
+/// Reads one event to its end.
+fn event(stream: &mut TcpStream) {
+    let mut heard = Vec::new();
+    let mut buffer = [0; 2048];
+    loop {
+        let length = stream.read(&mut buffer).expect("nothing was told");
+        assert!(length > 0, "the connection was closed");
+        heard.extend_from_slice(&buffer[..length]);
+        let text = String::from_utf8_lossy(&heard);
+        if let Some(at) = text.find("event: record")
+            && text[at..].contains("\n\n")
+        {
+            return;
+        }
+    }
+}
