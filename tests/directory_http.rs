@@ -477,25 +477,10 @@ async fn one_code_enrols_a_home_machine_and_pins_its_key() {
 async fn it_speaks_tls_and_says_how_it_does() {
     let certificates = Scratch::new();
     let (certificate, key) = (certificates.path("certificate.pem"), certificates.path("key.pem"));
-    let arguments = [
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=localhost",
-        "-addext",
-        "subjectAltName=DNS:localhost",
-        "-keyout",
-        key.to_str().unwrap(),
-        "-out",
-        certificate.to_str().unwrap(),
-    ];
+    let arguments = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
+                     -addext subjectAltName=DNS:localhost";
+    let (to_key, to_certificate) = (["-keyout", key.to_str().unwrap()], ["-out", certificate.to_str().unwrap()]);
+    let arguments: Vec<&str> = arguments.split_whitespace().chain(to_key).chain(to_certificate).collect();
     other_house("openssl", &arguments).await;
     let more = format!("certificate = \"{}\"\nkey = \"{}\"\n", certificate.display(), key.display());
     let directory = Directory::start_with(&more).await;
