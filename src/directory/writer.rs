@@ -19,7 +19,7 @@ use super::update::Outcome;
 use super::waiters::Waiters;
 use super::zone::{Entry, Index, Pending, View, Zone};
 use crate::dns::WallClock;
-use crate::record::{HostName, State};
+use crate::record::State;
 
 /// A change on its way to the writer.
 pub(super) struct Order {
@@ -222,47 +222,46 @@ impl Duties {
         }
     }
 
-    /// Tells the zone, and those who have copies of it, whose lease ran out.
+    /// Tells the zone, and those who have copies of it, whose lease ran out: so many at once, and then whoever registers.
     fn expire(&mut self) {
+        let began = crate::clock::now();
         let writer = &mut self.writer;
         let now = writer.clock.now();
-        let (ended, serial): (Vec<(Box<[u8]>, HostName)>, u32) = {
+        let (mut ended, mut next) = (Vec::new(), None);
+        let serial = {
             let index = writer.index.read().unwrap_or_else(PoisonError::into_inner);
-            let ended = index.all().filter(|(_, kept)| kept.is_leased() && kept.ends() <= now);
-            let ended: Vec<_> = ended.filter_map(|(name, _)| Some((name.into(), writer.zone.host(name)?))).collect();
-            let serial = next_serial(index.serial, ended.len());
-            (ended, serial)
-        };
-        let expired = ended.is_empty() || {
-            match writer.store.expire(ended.iter().map(|(_, host)| host), now, serial) {
-                Ok(()) => true,
-                Err(error) => {
-                    self.fail(&error, ended.len());
-                    false
+            for (name, kept) in index.all().filter(|(_, kept)| kept.is_leased()) {
+                if ended.len() == EXPIRED_AT_ONCE {
+                    next = Some(now);
+                    break;
+                }
+                if kept.ends() > now {
+                    next = next.into_iter().chain([kept.ends()]).min();
+                } else if let Some(host) = writer.zone.host(name) {
+                    ended.push((Box::<[u8]>::from(name), host));
                 }
             }
+            next_serial(index.serial, ended.len())
         };
-        let writer = &mut self.writer;
-        let mut index = writer.index.write().unwrap_or_else(PoisonError::into_inner);
-        if expired && !ended.is_empty() {
+        // Through a large zone it takes a while: it is to be a small part of the writer's time.
+        let took = crate::clock::now().saturating_duration_since(began);
+        self.next_end = next.map(|end| end.max(now + (took * REST_OF_LOOKING).as_secs()));
+        if ended.is_empty() {
+            return;
+        }
+        if let Err(error) = writer.store.expire(ended.iter().map(|(_, host)| host), now, serial) {
+            // The answers go by the clock anyway.
+            self.next_end = Some(now + FAILURE_PAUSE);
+            return self.fail(&error, ended.len());
+        }
+        {
+            let mut index = writer.index.write().unwrap_or_else(PoisonError::into_inner);
             index.serial = serial;
-            for (name, host) in &ended {
-                index.expire(name);
-                tracing::info!(%host, "the lease ran out");
-            }
+            ended.iter().for_each(|(name, _)| index.expire(name));
         }
-        drop(index);
-        // Where it could not be written down it is tried again in a while; the answers go by the clock anyway. Nobody
-        // else writes, and the others go on reading while all of it is looked through.
-        self.next_end = if expired {
-            earliest_end(&writer.index.read().unwrap_or_else(PoisonError::into_inner))
-        } else {
-            Some(now + FAILURE_PAUSE)
-        };
-        if expired && !ended.is_empty() {
-            writer.waiters.committed(ended.iter().map(|(_, host)| host));
-            writer.serials.send_replace(serial);
-        }
+        ended.iter().for_each(|(_, host)| tracing::info!(%host, "the lease ran out"));
+        writer.waiters.committed(ended.iter().map(|(_, host)| host));
+        writer.serials.send_replace(serial);
     }
 
     /// Finds out whether there is room again, and forgets what is older than the history is to be, a little at a time.
@@ -313,6 +312,9 @@ const LONGEST_REST: Duration = Duration::from_secs(3600);
 /// Seconds between two lines in the log, and two tries, while the disk does not take anything.
 const FAILURE_PAUSE: u64 = 60;
 const PRUNED_AT_ONCE: u32 = 500;
+const EXPIRED_AT_ONCE: usize = 2000;
+/// How many times as long as a look at all leases took the next one is put off.
+const REST_OF_LOOKING: u32 = 20;
 const PRUNING_PAUSE: u64 = 6 * 3600;
 
 #[cfg(test)]
@@ -324,6 +326,7 @@ mod tests {
     use super::super::book::{Refusal, Step, Wanted};
     use super::super::entry::{Certified, Fence};
     use super::super::fixture::{Fixture, NOW, host};
+    use super::super::statement::Statement;
     use super::super::store::{self, Store};
     use super::*;
     use crate::record::{Seq, SignedRecord};
@@ -479,5 +482,26 @@ mod tests {
         assert_eq!((serial(&writer), writer.next_end), (3, None));
         writer.write(vec![order(&fixture.statement(2, &["203.0.113.9"])).0]);
         assert_eq!((serial(&writer), writer.next_end), (4, Some(NOW + 1200)));
+    }
+
+    #[test]
+    fn many_leases_that_run_out_at_once_leave_turns_to_those_who_register() {
+        let (now, clock) = settable();
+        let (_scratch, mut writer) = writer_at("many", Fixture::new().zone, clock);
+        writer.write(vec![order(&Fixture::new().statement(1, &[])).0]);
+        for number in 0..=EXPIRED_AT_ONCE {
+            let (name, addresses) = (host(&format!("h{number}.dyn.test")), vec!["203.0.113.9".parse().unwrap()]);
+            let statement = Statement::uncertified(&name, addresses, Seq::FIRST, NOW, 60).unwrap();
+            let entry = Entry { statement, received: NOW, key: "home".to_owned(), fence: None, expired: false };
+            writer.writer.index.write().unwrap().insert(&entry, &writer.writer.zone);
+        }
+        let leased =
+            |writer: &Duties| writer.writer.index.read().unwrap().all().filter(|(_, kept)| kept.is_leased()).count();
+        let then = now.fetch_add(60, Ordering::Relaxed) + 60;
+        writer.expire();
+        assert_eq!(leased(&writer), 1);
+        assert!(writer.next_end.is_some_and(|next| next >= then));
+        writer.expire();
+        assert_eq!((leased(&writer), writer.next_end), (0, None));
     }
 }
