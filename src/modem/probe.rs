@@ -3,8 +3,10 @@
 //! Owns the questions and the order they are asked in. Changes nothing that lasts: it stores nothing, and says before
 //! it resets the modem to its stored settings.
 
+use std::time::Duration;
+
 use hayes::driver::{Driver, DriverError};
-use hayes::line::LineSettings;
+use hayes::line::{LineError, LineSettings};
 use hayes::modem::{Answer, Kind, Settings};
 use hayes::profile::{Catalogue, Check, Profile};
 use tokio_util::sync::CancellationToken;
@@ -13,6 +15,10 @@ use super::findings::{CallerIdFindings, Findings};
 use crate::exit::{Failure, Status};
 use crate::link::line_failure;
 
+/// How long a line that was closed a moment ago may be in use still.
+const LET_GO_WITHIN: Duration = Duration::from_secs(5);
+/// How often it is tried meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// The registers that matter to a call (V.250, Hayes).
 const REGISTERS: [&str; 6] = ["S0", "S7", "S8", "S10", "S11", "S25"];
 /// What a cellular modem is asked, beside all else (3GPP TS 27.007).
@@ -64,8 +70,7 @@ impl Probe {
             Err(DriverError::Silent { port }) if self.reset => {
                 tracing::info!(port = %port.display(), "no answer: looking for it by +++, by DTR and at other rates");
                 drop(driver);
-                driver = self.open(Settings { caller_id: Some(Vec::new()), ..self.modem.clone() })?;
-                driver.initialise().await?;
+                driver = self.set_up(&Settings { caller_id: Some(Vec::new()), ..self.modem.clone() }).await?;
                 (driver.identify().await?, true)
             }
             other => (other?, false),
@@ -86,12 +91,10 @@ impl Probe {
             drop(driver);
             // Reset and set up, but for caller identification: what does the reset leave of it?
             let bare = Settings { caller_id: Some(Vec::new()), ..known(&self.modem, &profile) };
-            driver = self.open(bare)?;
-            driver.initialise().await?;
+            driver = self.set_up(&bare).await?;
             caller_id.after_reset = holds(&mut driver, &profile).await?;
             drop(driver);
-            driver = self.open(known(&self.modem, &profile))?;
-            driver.initialise().await?;
+            driver = self.set_up(&known(&self.modem, &profile)).await?;
             caller_id.turned_on = holds(&mut driver, &profile).await?;
         }
         let mut registers = Vec::new();
@@ -135,10 +138,18 @@ impl Probe {
         })
     }
 
-    fn open(&self, modem: Settings) -> Result<Driver, DriverError> {
-        let mut driver = Driver::open(&self.line, modem)?;
-        driver.lock()?;
-        Ok(driver)
+    /// Opens the line anew, and sets the modem up. A console server may take a moment to let go of the connection before.
+    async fn set_up(&self, modem: &Settings) -> Result<Driver, DriverError> {
+        let deadline = crate::clock::now() + LET_GO_WITHIN;
+        loop {
+            let mut driver = Driver::open(&self.line, modem.clone())?;
+            driver.lock()?;
+            match driver.initialise().await {
+                Err(DriverError::Line(LineError::Busy { .. })) if crate::clock::now() < deadline => {}
+                done => return done.map(|_| driver),
+            }
+            crate::clock::sleep_until(Some(crate::clock::now() + LOOK_EVERY)).await;
+        }
     }
 }
 

@@ -23,4 +23,5 @@ mod minicom;
 mod office;
 mod pppd;
 mod program;
+mod ser2net;
 mod wvdial;

@@ -23,8 +23,21 @@ use crate::program::{Conversation, PATIENCE, gone};
 /// One exchange at a time: what a test may have left is looked for on the whole machine.
 static ALONE: Mutex<()> = Mutex::new(());
 /// Whatever a test starts; `sh` and `sleep` live for moments only.
-const PROGRAMS: [&str; 12] =
-    ["chat", "cu", "efax", "fax", "gammu", "mgetty", "minicom", "pppd", "runscript", "socat", "wvdial", "wvdialconf"];
+const PROGRAMS: [&str; 13] = [
+    "chat",
+    "cu",
+    "efax",
+    "fax",
+    "gammu",
+    "mgetty",
+    "minicom",
+    "pppd",
+    "runscript",
+    "ser2net",
+    "socat",
+    "wvdial",
+    "wvdialconf",
+];
 
 /// A line of the exchange: its name, number, kind of modem, and the name that those are shown whom it calls.
 pub(crate) type Line = (&'static str, &'static str, &'static str, Option<&'static str>);

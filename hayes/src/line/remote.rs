@@ -198,20 +198,29 @@ impl Remote {
                 self.port = Some(ComPort::new(self.rate, Instant::now().into_std()));
             }
         }
-        loop {
-            self.read(cx)?;
-            let timed_out = self.time_out(cx)?;
-            self.drain();
-            self.flush(cx)?;
-            if !timed_out {
-                break;
-            }
+        match self.talk(cx) {
+            // It has closed the connection and not read what we sent: as ser2net does that of a port in use.
+            Err(error) if !self.is_open() && is_closed(&error) => self.ended = true,
+            talked => talked?,
         }
         if self.ended && !self.is_open() {
             let said = self.port.as_ref().map(ComPort::refusal).unwrap_or_default();
             return Err(Refused::InUse(said).into());
         }
         Ok(())
+    }
+
+    /// Reads and writes what can be, and keeps the protocol's time.
+    fn talk(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        loop {
+            self.read(cx)?;
+            let timed_out = self.time_out(cx)?;
+            self.drain();
+            self.flush(cx)?;
+            if !timed_out {
+                return Ok(());
+            }
+        }
     }
 
     fn read(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
@@ -267,6 +276,10 @@ impl Remote {
         }
         Ok(())
     }
+}
+
+fn is_closed(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted)
 }
 
 /// Takes what the protocol wants done.
