@@ -182,6 +182,12 @@ impl Driver {
         self.line.signals()
     }
 
+    /// How often the line has rung by its RI wire since the machine was started, wrapping; `None` where nobody counts.
+    #[must_use]
+    pub fn rings_counted(&self) -> Option<u32> {
+        self.line.rings_counted()
+    }
+
     /// Finds the modem, whatever state it is in, resets it and sets it up. Logs which kind it is, once, and what it
     /// was left without.
     ///

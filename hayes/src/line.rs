@@ -5,6 +5,7 @@
 
 mod address;
 mod claim;
+mod counters;
 mod lock;
 mod remote;
 mod signals;
@@ -353,6 +354,15 @@ impl Line {
         match &mut self.place {
             Place::Tty(tty) => tty.signals(),
             Place::Remote(remote) => remote.signals(),
+        }
+    }
+
+    /// How often the line has rung by its RI wire since the machine was started, wrapping; `None` where nobody counts.
+    #[must_use]
+    pub fn rings_counted(&self) -> Option<u32> {
+        match &self.place {
+            Place::Tty(tty) => tty.rings_counted(),
+            Place::Remote(_) => None,
         }
     }
 

@@ -37,6 +37,8 @@ pub struct Attended {
     settings: Settings,
     upkeep: Upkeep,
     driver: Option<Driver>,
+    /// The rings that the port's RI wire had counted when one was last heard of, where it counts.
+    rings_counted: Option<u32>,
     /// What the upkeep wants and has not been done yet.
     due: Option<Output>,
     switching: Option<JoinHandle<std::io::Result<()>>>,
@@ -59,6 +61,7 @@ impl Attended {
             settings,
             upkeep,
             driver: None,
+            rings_counted: None,
             due: None,
             switching: None,
             happened: VecDeque::new(),
@@ -142,6 +145,7 @@ impl Attended {
             }
             driver
         });
+        self.count_rings();
         self.upkeep.handle_given_back(self.driver.is_some());
         self.tell();
     }
@@ -169,6 +173,18 @@ impl Attended {
                 None
             }
         }
+    }
+
+    /// Tells whether the port's RI wire has counted a ring of which the modem has said nothing, as after the machine has slept:
+    /// it wakes the machine, and its RING is lost. Told once.
+    pub fn has_rung_unheard(&mut self) -> bool {
+        let before = self.rings_counted;
+        self.count_rings();
+        matches!((before, self.rings_counted), (Some(before), Some(now)) if before != now)
+    }
+
+    fn count_rings(&mut self) {
+        self.rings_counted = self.driver.as_ref().and_then(Driver::rings_counted);
     }
 
     /// Waits until nothing is asked of the modem.
@@ -215,6 +231,7 @@ impl Attended {
             Output::Open => match self.open() {
                 Ok(driver) => {
                     self.driver = Some(driver);
+                    self.count_rings();
                     self.upkeep.handle_opened();
                 }
                 Err(error) => self.handle_error(&error),
@@ -271,6 +288,7 @@ impl Attended {
             Event::Returned => self.upkeep.handle_returned(),
             Event::Ring(info) => {
                 self.upkeep.handle_word(now);
+                self.count_rings();
                 self.happen(Happening::Ring(info));
             }
             Event::Caller(caller) => {

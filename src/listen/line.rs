@@ -175,8 +175,14 @@ impl Line {
     /// The machine has slept: a call may be ringing of which the first ring was lost.
     async fn look_for_call(&mut self) {
         let calls = self.line.ringing().await.unwrap_or_default();
+        // A RING that came while the modem was asked has been counted with the one before it.
+        let rung = self.line.has_rung_unheard() && !self.doorman.is_in_call();
         let now = crate::clock::now();
-        self.wakefulness.handle_resume(self.house.settings().policy.cadence, !calls.is_empty(), now);
+        self.wakefulness.handle_resume(self.house.settings().policy.cadence, !calls.is_empty() || rung, now);
+        if calls.is_empty() && rung {
+            tracing::info!(line = self.name, "the line rang by its RI wire while the machine slept; it counts");
+            self.doorman.handle_ring(now);
+        }
         if let Some(call) = calls.into_iter().next() {
             tracing::info!(line = self.name, "a call rings that came while the machine slept");
             self.doorman.handle_ring(now);

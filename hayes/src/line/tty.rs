@@ -14,7 +14,7 @@ use nix::sys::termios::{self, BaudRate, ControlFlags, FlushArg, SetArg};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_serial::{SerialPort, SerialStream};
 
-use super::{LineError, Signal, Signals, claim};
+use super::{LineError, Signal, Signals, claim, counters};
 use crate::modem::Carrier;
 use crate::ports::{Machine, Process};
 
@@ -84,6 +84,10 @@ impl Tty {
         let same = others.iter().find(|process| process.name.as_deref() == Some(own.trim()));
         let holder = same.or_else(|| others.first()).map(|process| process.id);
         Err(LineError::Attended { path: self.path.clone(), holder })
+    }
+
+    pub(super) fn rings_counted(&self) -> Option<u32> {
+        counters::rings(&self.control)
     }
 
     pub(super) fn opened_by(&self) -> Vec<Process> {
