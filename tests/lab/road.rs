@@ -40,12 +40,14 @@ fn a_sleeping_host_is_woken_without_an_answer_serves_and_sleeps_again() {
         lab.since(again, "home", "listening").await;
         let fell_asleep = lab.names(again, "home");
         assert_eq!(fell_asleep, ["idle", "withdrawn", "ended", "listening"]);
-        let at = |who: &str, event: &str| {
-            lab.world.heard.iter().position(|heard| {
-                heard.who == who && heard.event == event && (who != "exchange" || heard.text("by") == "home")
-            })
-        };
-        assert!(at("home", "withdrawn").unwrap() < at("exchange", "hung-up").unwrap(), "the line dropped first");
+        // Whoever hangs up first.
+        let heard = &lab.world.heard;
+        let dialled = heard.iter().find(|heard| heard.event == "dialled" && heard.text("from") == "home").unwrap();
+        let call = number(dialled, "call");
+        let withdrawn = heard.iter().position(|heard| heard.who == "home" && heard.event == "withdrawn");
+        let hung_up =
+            heard.iter().position(|heard| heard.event == "hung-up" && heard.fields["call"].as_u64() == Some(call));
+        assert!(withdrawn.unwrap() < hung_up.unwrap(), "the line dropped first");
 
         // The next wake is as good, at another address.
         let second = lab.fetch().await;
