@@ -5,6 +5,7 @@
 //! `RINGUP_SOAK_SEED` and `RINGUP_SOAK_ROUNDS` play any run again.
 
 mod plan;
+mod point;
 mod witness;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,8 @@ use nix::sys::signal::{Signal, kill};
 use ringup::demo::Timings;
 use tokio::time::Instant;
 
-use self::plan::{Dice, Plan, Step, Victim};
+use self::plan::{Dice, Plan, Victim};
+use self::point::{Before, Point};
 use self::witness::Witness;
 use super::harness::{Lab, in_lab, wake_up_calls};
 use super::remains::processes;
@@ -65,12 +67,12 @@ fn whoever_is_killed_at_any_step_of_a_wake_it_comes_back_by_itself_and_nothing_a
 /// One round: a wake that somebody does not survive, and a wake after it. Gives what it took until home listened again,
 /// from the kill.
 async fn play(lab: &mut Lab, witness: &mut Witness, plan: Plan) -> Duration {
-    let moment = lab.moment();
+    let (moment, before) = (lab.moment(), Before::look(lab));
     let mut command = lab.world.command(Some("client"), lab.world.program());
     command.args(["--config", "client.toml", "wake", "home"]);
     let mut caller = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
 
-    lab.since(moment, "home", plan.step.event()).await;
+    before.until(plan.point, lab, moment).await;
     tokio::time::sleep(plan.delay).await;
     let killed = Instant::now();
     strike(lab, witness, plan.victim).await;
@@ -132,7 +134,8 @@ async fn at_rest(lab: &mut Lab, moment: usize, quiet: Duration) {
     loop {
         hear(lab).await;
         let said = lab.heard(moment, "home").last().map(|last| last.event.clone());
-        let listens = said.as_deref() == Some("listening");
+        // What came too late to be a whole call, after a kill in the midst of it, is refused where one listens.
+        let listens = matches!(said.as_deref(), Some("listening" | "refused"));
         if !listens || lab.moment() != heard || !processes("pppd").is_empty() {
             heard = lab.moment();
             quiet_since = Instant::now();
@@ -167,27 +170,24 @@ async fn prove(lab: &mut Lab, witness: &mut Witness) {
 /// What was killed, and what it took.
 #[derive(Default)]
 struct Tally {
-    kills: BTreeMap<(Victim, Step), Vec<Duration>>,
+    kills: BTreeMap<(Victim, Point), Vec<Duration>>,
 }
 
 impl Tally {
     fn add(&mut self, plan: Plan, back: Duration) {
-        self.kills.entry((plan.victim, plan.step)).or_default().push(back);
+        self.kills.entry((plan.victim, plan.point)).or_default().push(back);
     }
 }
 
 impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(
-            f,
-            "soak: killed, after the step, how often; until home was at rest and listening, least, median, most"
-        )?;
-        for ((victim, step), backs) in &self.kills {
+        writeln!(f, "soak: killed, after what, how often; until home was at rest and listening, least, median, most")?;
+        for ((victim, point), backs) in &self.kills {
             let mut sorted: Vec<f64> = backs.iter().map(Duration::as_secs_f64).collect();
             sorted.sort_by(f64::total_cmp);
             let (least, median, most) = (sorted[0], sorted[sorted.len() / 2], sorted[sorted.len() - 1]);
-            let (victim, step) = (format!("{victim:?}"), format!("{step:?}"));
-            writeln!(f, "  {victim:10} {step:10} {:4}  {least:6.1} {median:6.1} {most:6.1} s", backs.len())?;
+            let victim = format!("{victim:?}");
+            writeln!(f, "  {victim:10} {point:17} {:4}  {least:6.1} {median:6.1} {most:6.1} s", backs.len())?;
         }
         let rounds: usize = self.kills.values().map(Vec::len).sum();
         write!(f, "soak: {rounds} rounds; it came back each time, nothing acknowledged was lost, nothing is left over")

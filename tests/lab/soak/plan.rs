@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::point::{self, Point};
+
 /// Whom a round kills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Victim {
@@ -16,60 +18,12 @@ pub(super) enum Victim {
     Provider,
 }
 
-/// A moment of a wake, as the listener tells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Step {
-    Ring,
-    Accepted,
-    Waking,
-    Dialling,
-    Connected,
-    Up,
-    Registered,
-    Idle,
-    Withdrawn,
-    Ended,
-}
-
-impl Step {
-    const ALL: [Self; 10] = [
-        Self::Ring,
-        Self::Accepted,
-        Self::Waking,
-        Self::Dialling,
-        Self::Connected,
-        Self::Up,
-        Self::Registered,
-        Self::Idle,
-        Self::Withdrawn,
-        Self::Ended,
-    ];
-    /// The steps within which a pppd lives.
-    const OF_PPPD: [Self; 5] = [Self::Dialling, Self::Connected, Self::Up, Self::Registered, Self::Idle];
-
-    /// The listener's event.
-    pub(super) fn event(self) -> &'static str {
-        match self {
-            Self::Ring => "ring",
-            Self::Accepted => "accepted",
-            Self::Waking => "waking",
-            Self::Dialling => "dialling",
-            Self::Connected => "connected",
-            Self::Up => "up",
-            Self::Registered => "registered",
-            Self::Idle => "idle",
-            Self::Withdrawn => "withdrawn",
-            Self::Ended => "ended",
-        }
-    }
-}
-
 /// One round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
     pub(super) victim: Victim,
-    /// The step after which it is killed.
-    pub(super) step: Step,
+    /// The moment after which it is killed.
+    pub(super) point: Point,
     /// How long after.
     pub(super) delay: Duration,
     /// Whether the lease is waited for before the next call, where the record still says online.
@@ -78,9 +32,9 @@ pub(super) struct Plan {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { victim, step, delay, patient } = self;
+        let Self { victim, point, delay, patient } = self;
         let then = if *patient { ", then wait for the lease" } else { "" };
-        write!(f, "kill {victim:?} {} ms after {step:?}{then}", delay.as_millis())
+        write!(f, "kill {victim:?} {} ms after {point}{then}", delay.as_millis())
     }
 }
 
@@ -111,7 +65,8 @@ impl Dice {
         choices[usize::try_from(index).unwrap()]
     }
 
-    /// Draws round number `round`. Every step is the listener's last in turn, so that ten of its rounds meet all of them.
+    /// Draws round number `round`. Every point is the listener's last in turn, so that thirty of its rounds meet all of them,
+    /// and a few rounds points of every kind.
     pub(super) fn plan(&mut self, round: usize) -> Plan {
         let victim = match self.below(10) {
             0..=4 => Victim::Listener,
@@ -119,13 +74,22 @@ impl Dice {
             8 => Victim::Directory,
             _ => Victim::Provider,
         };
-        let step = match victim {
-            Victim::Listener => Step::ALL[round % Step::ALL.len()],
-            Victim::Pppd => self.one_of(&Step::OF_PPPD),
-            Victim::Directory | Victim::Provider => self.one_of(&Step::ALL),
+        let points = point::all();
+        let point = match victim {
+            Victim::Listener => points[round * STRIDE % points.len()],
+            Victim::Pppd => self.one_of(&point::of_pppd()),
+            Victim::Directory | Victim::Provider => self.one_of(&points),
         };
-        // At once as often as later: most of what is written is written right after an event.
-        let delay = if self.below(2) == 0 { self.below(40) } else { self.below(800) };
-        Plan { victim, step, delay: Duration::from_millis(delay), patient: self.below(8) == 0 }
+        // At once as often as later: most of what is written is written right after an event, and what is being written is
+        // not yet durable.
+        let (soon, later) = match point {
+            Point::Event(_) => (40, 800),
+            Point::Step(_) | Point::Row(_) | Point::Seq(_) | Point::Budget(_) => (1, 40),
+        };
+        let delay = if self.below(2) == 0 { self.below(soon) } else { self.below(later) };
+        Plan { victim, point, delay: Duration::from_millis(delay), patient: self.below(8) == 0 }
     }
 }
+
+/// Has no factor in common with the number of points.
+const STRIDE: usize = 7;
