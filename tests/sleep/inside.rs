@@ -63,6 +63,8 @@ pub(crate) fn sleeps_and_wakes() {
         let cycles = super::cycles();
         start(lab, "suspend", "state = \"freeze\"").await;
         let (slept, mut last_seq) = (sleeps(), 0);
+        // By then all that watches over its sleep is at work.
+        lab.since(0, "home", "suspending").await;
         let mut open = descriptors();
         let mut moment = 0;
         for cycle in 1..=u64::from(cycles) {
