@@ -417,6 +417,11 @@ impl Driver {
                         let carrier = self.line.carrier();
                         self.modem.handle_carrier(carrier, now());
                     }
+                    let overdue = self.modem.deadline().is_some_and(|(at, _)| at <= now());
+                    if overdue && !self.outgoing.is_empty() {
+                        tracing::debug!(port = %self.port().display(), "the line takes nothing");
+                        self.outgoing.clear();
+                    }
                     self.modem.handle_timeout(now());
                 }
             }

@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use hayes::driver::{Driver, DriverError};
 use hayes::modem::{Settings, times};
+use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
-use nix::sys::termios::{self, BaudRate};
+use nix::sys::stat::Mode;
+use nix::sys::termios::{self, BaudRate, FlowArg};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -114,4 +116,15 @@ async fn a_modem_that_answers_at_no_rate_is_silent_in_bounded_time() {
     assert!(matches!(result, Err(DriverError::Silent { .. })), "{result:?}");
     assert!(began.elapsed() <= times::SILENT_LIMIT, "{:?}", began.elapsed());
     assert_eq!(driver.rate(), 115_200, "the next attempt begins where it should be");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_that_takes_nothing_is_a_silent_modem_in_bounded_time() {
+    let (far, mut driver) = FarEnd::open();
+    let tty = nix::fcntl::open(&far.port, OFlag::O_RDWR | OFlag::O_NOCTTY, Mode::empty()).unwrap();
+    termios::tcflow(&tty, FlowArg::TCOOFF).unwrap();
+    let began = Instant::now();
+    let result = driver.initialise().await;
+    assert!(matches!(result, Err(DriverError::Silent { .. })), "{result:?}");
+    assert!(began.elapsed() <= times::SILENT_LIMIT, "{:?}", began.elapsed());
 }

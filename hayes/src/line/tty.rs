@@ -1,5 +1,7 @@
 //! A tty of this machine, opened raw: ttyS, ttyUSB, ttyACM, a pty.
 
+mod discipline;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, IsTerminal};
 use std::os::fd::OwnedFd;
@@ -40,6 +42,8 @@ impl Tty {
         if !control.is_terminal() {
             return Err(LineError::NotATty { path: path.to_owned() });
         }
+        // Before anybody waits for it: whoever begins to wait on a tty in another discipline is never told.
+        discipline::set_terminals_own(&control).map_err(|error| LineError::from_io(path, error))?;
         let builder = tokio_serial::new(path.to_string_lossy(), rate).exclusive(false);
         let mut stream = SerialStream::open(&builder).map_err(|error| match error.kind() {
             // Another program that takes the tty exclusively holds it.
@@ -96,8 +100,9 @@ impl Tty {
         holders.into_iter().next().map(|holders| holders.open).unwrap_or_default()
     }
 
-    /// Makes it raw, without echo, 8N1.
+    /// Makes it raw, without echo, 8N1, in a terminal's own line discipline.
     pub(super) fn restore(&mut self, rate: u32, flow_control: bool) -> Result<(), LineError> {
+        discipline::set_terminals_own(&self.control).map_err(|error| LineError::from_io(&self.path, error))?;
         self.change(|termios| {
             termios::cfmakeraw(termios);
             termios.control_flags -= ControlFlags::CSTOPB;
