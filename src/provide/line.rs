@@ -23,6 +23,9 @@ const HEARD_WITHIN: Duration = Duration::from_secs(2);
 /// What such a caller is told before the line is hung up; a person with a terminal program reads it too.
 const NO_ADDRESS_FREE: &[u8] = b"\r\nringup: no address is free, call again later\r\n";
 
+/// How long pppd stands ready for the modems to agree: S7 is 50 to 90 s by default on real ones.
+const TRAINING: Duration = Duration::from_secs(90);
+
 /// A line that answers.
 pub(super) struct Line {
     settings: Arc<Settings>,
@@ -65,7 +68,7 @@ impl Line {
             };
             match taken {
                 Ok(driver) => {
-                    let left = self.take_call(driver, &shutdown).await;
+                    let left = Box::pin(self.take_call(driver, &shutdown)).await;
                     let left = left.inspect_err(|error| tracing::warn!(line = %self.name, %error, "the line was lost"));
                     self.line.give_back(left.unwrap_or_default());
                 }
@@ -77,22 +80,39 @@ impl Line {
         }
     }
 
-    /// Answers one call and serves it; gives the modem back, on hook.
+    /// Answers one call and serves it; gives the modem back, on hook. pppd gets ready while the modems train, so that it
+    /// speaks at CONNECT.
     async fn take_call(&self, mut driver: Driver, shutdown: &CancellationToken) -> Result<Option<Driver>, DriverError> {
         self.report.say(&Event::Answering { line: self.name.clone() });
+        let mut ready = self.lend().map(|lent| (lent, self.prepare(lent)));
         let outcome = tokio::select! {
-            outcome = driver.answer() => outcome?,
-            () = shutdown.cancelled() => return Ok(None),
+            outcome = driver.answer() => Some(outcome),
+            () = shutdown.cancelled() => None,
         };
-        let Outcome::Connected(connect) = outcome else {
-            tracing::info!(line = %self.name, ?outcome, "the caller was gone");
-            return Ok(Some(driver));
+        let Some(Ok(Outcome::Connected(connect))) = outcome else {
+            if let Some((lent, link)) = ready.take() {
+                if let Ok(link) = link {
+                    link.close().await;
+                }
+                self.give_up(lent);
+            }
+            return match outcome {
+                Some(Ok(outcome)) => {
+                    tracing::info!(line = %self.name, ?outcome, "the caller was gone");
+                    Ok(Some(driver))
+                }
+                Some(Err(error)) => Err(error),
+                None => Ok(None),
+            };
         };
         tracing::info!(line = %self.name, connect = connect.text, "answered");
         let online = driver.into_online();
-        let driver = match self.lend() {
-            Some(lent) => {
-                let (end, driver) = self.serve_call(online, lent, shutdown).await;
+        let driver = match ready {
+            Some((lent, link)) => {
+                let (end, driver) = match link {
+                    Ok(link) => self.serve_call(link, online, lent, shutdown).await,
+                    Err(end) => (end, Some(online.into_driver())),
+                };
                 self.take_back(lent);
                 tracing::info!(line = %self.name, cause = %end, "call over");
                 self.report.say(&Event::Ended { line: self.name.clone(), address: lent, cause: end.to_string() });
@@ -109,17 +129,19 @@ impl Line {
         Ok(Some(driver))
     }
 
+    fn prepare(&self, lent: Ipv4Addr) -> Result<Link, LinkEnd> {
+        let side = Side::Provider { name: self.settings.name.clone(), local: self.settings.local, lent };
+        Link::prepare(&side, &self.settings.runtime, TRAINING + self.settings.link_within)
+    }
+
     async fn serve_call(
         &self,
+        mut link: Link,
         online: Online,
         lent: Ipv4Addr,
         shutdown: &CancellationToken,
     ) -> (LinkEnd, Option<Driver>) {
-        let side = Side::Provider { name: self.settings.name.clone(), local: self.settings.local, lent };
-        let mut link = match Link::start(online, &side, &self.settings.runtime, self.settings.link_within) {
-            Ok(link) => link,
-            Err((online, end)) => return (end, Some(online.into_driver())),
-        };
+        link.connect(online);
         let up = tokio::select! {
             up = link.come_up(Instant::now() + self.settings.link_within) => up,
             () = shutdown.cancelled() => Err(LinkEnd::Stopped),
@@ -145,6 +167,13 @@ impl Line {
             tracing::error!(line = %self.name, %error, "nothing can be lent");
             None
         })
+    }
+
+    /// Gives back an address that nobody was told of.
+    fn give_up(&self, lent: Ipv4Addr) {
+        if let Err(error) = self.pool().give_up(lent) {
+            tracing::error!(line = %self.name, %error, "an address could not be given back");
+        }
     }
 
     fn take_back(&self, lent: Ipv4Addr) {

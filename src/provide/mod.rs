@@ -89,6 +89,7 @@ pub async fn run(settings: Settings, report: Report, shutdown: &CancellationToke
     Secret::read(Path::new(CHAP_SECRETS)).map_err(|error| {
         Failure::caused(Status::Secret, &error).hint("one line a subscriber: its name, our name, its secret, *")
     })?;
+    crate::link::mend(&settings.runtime).await;
     let pool = Pool::open(&settings.database, &settings.pool, settings.quarantine, crate::clock::unix_seconds())
         .map_err(|error| {
             Failure::caused(Status::Internal, &error).hint(format!("the database is {}", settings.database.display()))

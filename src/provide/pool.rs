@@ -88,6 +88,15 @@ impl Pool {
         Ok(found.parse().ok())
     }
 
+    /// Gives back an address that nobody was told of: it has not to rest.
+    ///
+    /// # Errors
+    /// As [`Pool::take_back`].
+    pub fn give_up(&mut self, address: Ipv4Addr) -> Result<(), PoolError> {
+        self.store.execute("UPDATE address SET line = NULL WHERE address = ?1", params![address.to_string()])?;
+        Ok(())
+    }
+
     /// Takes an address back.
     ///
     /// # Errors
@@ -151,6 +160,15 @@ mod tests {
         pool.take_back(second, 120).unwrap();
         assert_eq!(pool.lend("a", 169).unwrap(), None, "both rest");
         assert_eq!(pool.lend("a", 170).unwrap(), Some(first));
+    }
+
+    #[test]
+    fn an_address_that_nobody_was_told_of_need_not_rest() {
+        let folder = Folder::new("given-up");
+        let mut pool = folder.pool(1, 60, 0);
+        let lent = pool.lend("a", 100).unwrap().unwrap();
+        pool.give_up(lent).unwrap();
+        assert_eq!(pool.lend("b", 101).unwrap(), Some(lent));
     }
 
     #[test]
