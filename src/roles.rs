@@ -3,7 +3,7 @@
 mod code;
 mod modem;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Cli, Command, Hook};
-use crate::config::Config;
 use crate::config::operation::{self, Fixtures};
+use crate::config::{Config, DEFAULT_RUNTIME_DIRECTORY};
 use crate::connect::call::Called;
 use crate::connect::{self, Progress, command};
 use crate::control::{self, PretendedRing, Socket};
@@ -105,7 +105,7 @@ pub async fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::Identity { file } => print(&identity(file)?)?,
         Command::Code { count } => code::run(&config()?.codes()?, *count)?,
         Command::Demo => return demo::run(&stop).await,
-        Command::IpUp(hook) => post(hook, |hook| {
+        Command::IpUp(hook) => post(&cli.config, hook, |hook| {
             HookEvent::Up(Up {
                 interface: hook.interface.clone(),
                 local: hook.local,
@@ -115,7 +115,7 @@ pub async fn run(cli: &Cli) -> Result<u8, Failure> {
             })
         })?,
         Command::IpDown(hook) => {
-            post(hook, |hook| HookEvent::Down { interface: hook.interface.clone(), names: hook.names() })?;
+            post(&cli.config, hook, |hook| HookEvent::Down { interface: hook.interface.clone(), names: hook.names() })?;
         }
         Command::OwnLink => connect::own_link::keeper::run(&config()?.keeper()?, &stop).await?,
     }
@@ -273,12 +273,21 @@ fn identity(file: &Path) -> Result<String, Failure> {
     Ok(identity.public_key().to_string())
 }
 
-fn post(hook: &Hook, event: impl FnOnce(&Hook) -> HookEvent) -> Result<(), Failure> {
-    let socket = std::env::var_os(hook::SOCKET_VARIABLE).ok_or_else(|| {
-        let variable = hook::SOCKET_VARIABLE;
-        Failure::new(Status::Missing, format!("{variable} is not set: this link belongs to no ringup"))
-    })?;
-    hook::post(Path::new(&socket), &event(hook)).map_err(|error| Failure::caused(Status::Internal, &error))
+/// Posts to the link's own daemon; for a link that somebody else has brought up, to this machine's, if it runs.
+fn post(config: &Path, hook: &Hook, event: impl FnOnce(&Hook) -> HookEvent) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::caused(Status::Internal, &error);
+    if let Some(socket) = std::env::var_os(hook::SOCKET_VARIABLE) {
+        return hook::post(Path::new(&socket), &event(hook)).map_err(failed);
+    }
+    let runtime = match Config::load(config) {
+        Ok(config) => config.file().runtime_directory.clone(),
+        Err(_none) => DEFAULT_RUNTIME_DIRECTORY.into(),
+    };
+    match hook::post(&runtime.join(hook::STANDING), &event(hook)) {
+        // Nobody waits for this link.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => Ok(()),
+        posted => posted.map_err(failed),
+    }
 }
 
 fn unknown_site(config: &Config, site: &str) -> Failure {

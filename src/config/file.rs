@@ -11,6 +11,7 @@ use super::doorman::{Caller, Callers, Code, Limits};
 use super::exchange::Exchange;
 use super::host::Host;
 use super::isp::Isp;
+use super::keep_up::KeepUp;
 use super::modem::{Modem, ModemKind};
 use super::operation::{BudgetSection, JournalSection};
 use super::sleep::Sleep;
@@ -106,6 +107,14 @@ pub struct Listen {
     /// What this machine may spend on its calls.
     #[serde(default)]
     pub budget: BudgetSection,
+    /// How long a wake may last, whatever keeps the link up.
+    pub max_session: Option<Span>,
+    /// What keeps an idle link up.
+    #[serde(default)]
+    pub keep_up: KeepUp,
+    /// Links that somebody else brings up and that are registered too, by peers file, linkname or ipparam.
+    #[serde(default)]
+    pub adopt: Vec<String>,
     /// The modems to listen on, where there are several; without any, this machine's `[modem]`.
     #[serde(default, rename = "line")]
     pub lines: Vec<Modem>,
@@ -180,7 +189,7 @@ pub(super) fn default_state_directory() -> PathBuf {
 }
 
 pub(super) fn default_runtime_directory() -> PathBuf {
-    PathBuf::from("/run/ringup")
+    PathBuf::from(super::DEFAULT_RUNTIME_DIRECTORY)
 }
 
 pub(super) fn default_link_within() -> Span {
@@ -258,6 +267,9 @@ impl File {
         }
         if let Some(secret) = self.isp.as_mut().and_then(|isp| isp.secret.as_mut()) {
             join(secret);
+        }
+        if let Some(listen) = &mut self.listen {
+            listen.keep_up.resolve(join);
         }
         if let Some(host) = &mut self.host {
             host.resolve(join);

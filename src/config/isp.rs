@@ -39,6 +39,9 @@ pub struct Isp {
     /// Further options for pppd.
     #[serde(default)]
     pub options: Vec<String>,
+    /// How often the provider is called for one link, at most.
+    #[serde(default = "default_calls")]
+    pub calls: u32,
     /// How long a call may take until CONNECT.
     #[serde(default = "default_connect_within")]
     pub connect_within: Span,
@@ -72,6 +75,7 @@ impl Config {
                 Some(name) => Way::Peer(self.peer(section, name)?),
                 None => self.dialled(section)?,
             },
+            calls: section.calls.max(1),
             connect_within: section.connect_within.duration(),
             link_within: section.link_within.duration(),
             runtime: self.file().runtime_directory.clone(),
@@ -158,6 +162,10 @@ fn default_ipv6() -> bool {
 
 fn default_connect_within() -> Span {
     Span::seconds(90) // S7 is 50 to 90 s by default on real modems
+}
+
+fn default_calls() -> u32 {
+    4 // with the pauses between them, as long as whoever waits for a wake has patience
 }
 
 fn default_linger() -> Span {

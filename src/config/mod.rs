@@ -8,6 +8,7 @@ pub mod file;
 pub mod host;
 pub mod http;
 pub mod isp;
+pub mod keep_up;
 pub mod modem;
 pub mod operation;
 mod roles;
@@ -25,6 +26,9 @@ pub use self::roles::HomeSettings;
 
 /// Where the configuration is when nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/ringup/ringup.toml";
+
+/// Where sockets of running daemons are when the configuration says nothing else.
+pub const DEFAULT_RUNTIME_DIRECTORY: &str = "/run/ringup";
 
 /// A configuration that has been read, with its text kept to point into.
 #[derive(Debug)]

@@ -41,8 +41,15 @@ impl Config {
         };
         let policy = self.policy(section)?;
         let answering = self.answering(section, &policy)?;
-        let (isp, idle) = (self.isp()?, section.idle.duration());
-        let listen = listen::Settings { lines, policy, answering, isp, idle };
+        let isp = self.isp()?;
+        let limits = listen::Limits {
+            idle: section.idle.duration(),
+            session: section.max_session.map(|session| session.duration()),
+        };
+        let peer = self.file().isp.as_ref().and_then(|isp| isp.peer.clone());
+        let adopt = section.adopt.iter().cloned().chain(peer).collect();
+        let keep_up = section.keep_up.wanted();
+        let listen = listen::Settings { lines, policy, answering, isp, limits, keep_up, adopt };
         self.caps()?;
         Ok(HomeSettings { listen, account: self.account()?, sleep: self.sleep()? })
     }

@@ -177,6 +177,7 @@ fn told(answer: Answer, host: &HostName) -> Result<Called, Failure> {
             Err(failure.hint(match refusal {
                 Refusal::Budget => "its owner's budget decides ([listen.budget] there); try when there is some left",
                 Refusal::Busy => "try again in a minute",
+                Refusal::Provider => "its owner has to mend its account with the provider; its log tells more",
                 Refusal::State => "its state directory cannot be written; its log tells more",
                 Refusal::Time | Refusal::Tries => "the line may be too noisy: call again, or at a lower rate",
                 Refusal::Version => "install the same version of ringup at both ends",

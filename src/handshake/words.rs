@@ -63,6 +63,8 @@ pub enum Refusal {
     Budget,
     /// It is coming online, or going to sleep: the call is too late or too early.
     Busy,
+    /// Its provider has refused it, and is not called for now.
+    Provider,
     /// It could not note down that a code is used.
     State,
     /// Nothing right was said in time.
@@ -74,7 +76,8 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    const ALL: [Self; 6] = [Self::Budget, Self::Busy, Self::State, Self::Time, Self::Tries, Self::Version];
+    const ALL: [Self; 7] =
+        [Self::Budget, Self::Busy, Self::Provider, Self::State, Self::Time, Self::Tries, Self::Version];
 
     /// The refusal as it is written.
     #[must_use]
@@ -82,6 +85,7 @@ impl Refusal {
         match self {
             Self::Budget => "BUDGET",
             Self::Busy => "BUSY",
+            Self::Provider => "PROVIDER",
             Self::State => "STATE",
             Self::Time => "TIME",
             Self::Tries => "TRIES",
@@ -95,6 +99,7 @@ impl fmt::Display for Refusal {
         f.write_str(match self {
             Self::Budget => "the budget of calls or minutes is spent",
             Self::Busy => "its line is about to be used, try again",
+            Self::Provider => "its provider refuses it for now",
             Self::State => "it cannot note the code as used",
             Self::Time => "nothing right was said in time",
             Self::Tries => "nothing right was said in three tries",

@@ -293,6 +293,14 @@ mod tests {
     }
 
     #[test]
+    fn a_provider_that_wants_what_we_refuse_is_not_taken_for_a_caller_that_refuses_us() {
+        let ours = ["LCP terminated by peer (peer refused to authenticate)", "Connection terminated."];
+        assert_eq!(end(Some(16), &ours, false), LinkEnd::NoCommonAuthentication);
+        let theirs = ["peer refused to authenticate: terminating link"];
+        assert_eq!(end(Some(11), &theirs, false), LinkEnd::PeerNotAuthenticated);
+    }
+
+    #[test]
     fn what_we_stopped_is_not_blamed_on_the_peer_and_a_strangers_signal_not_on_us() {
         let mut facts = LogFacts::default();
         facts.handle_line("LCP terminated by peer");

@@ -1,5 +1,7 @@
-//! What passes on a PPP line, seen from outside: which frames carry packets, and whether the modem says that the
-//! carrier is gone. Sans IO; decodes no more of a frame than its protocol field (RFC 1662 4.2, RFC 1661 2).
+//! What passes on a PPP line, seen from outside: which frames carry packets to somebody, and whether the modem says that
+//! the carrier is gone. Sans IO; decodes no more of a frame than its protocol field (RFC 1662 4.2, RFC 1661 2) and where
+//! its packet goes: what a router or a host says to all at once, as IPv6 does by itself for as long as a link stands, is no
+//! use of the link.
 
 use std::time::{Duration, Instant};
 
@@ -10,6 +12,8 @@ const ALL_STATIONS: u8 = 0xff;
 const UNNUMBERED_INFORMATION: u8 = 0x03;
 /// Protocols below this carry network-layer packets; those above negotiate and control (RFC 1661 2).
 const FIRST_CONTROL_PROTOCOL: u16 = 0x4000;
+const IPV4: u16 = 0x0021;
+const IPV6: u16 = 0x0057;
 /// What a modem in command state says when the other side is gone (V.250 table 1).
 const NO_CARRIER: &[u8] = b"\r\nNO CARRIER\r\n";
 /// How much of a plain text is kept, in characters: a line or two.
@@ -47,6 +51,8 @@ enum Header {
     Protocol,
     /// After the first octet of a protocol field of two.
     Second(u8),
+    /// In a packet, so many octets before that which tells where it goes.
+    Packet(u8, Family),
     /// After an escape, on the way to the state within.
     Escaped(Place),
 }
@@ -58,6 +64,32 @@ enum Place {
     Control,
     Protocol,
     Second(u8),
+    Packet(u8, Family),
+}
+
+/// What kind of packet it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    /// How many octets stand before the destination (RFC 791 3.1, RFC 8200 3).
+    fn before_destination(self) -> u8 {
+        match self {
+            Self::V4 => 16,
+            Self::V6 => 24,
+        }
+    }
+
+    /// Whether a destination that begins so is many hosts (RFC 5771, RFC 4291 2.7).
+    fn is_to_many(self, first: u8) -> bool {
+        match self {
+            Self::V4 => first >= 224,
+            Self::V6 => first == 0xff,
+        }
+    }
 }
 
 impl FrameWatch {
@@ -67,6 +99,9 @@ impl FrameWatch {
             self.spell(byte, now);
             if byte == FLAG {
                 self.flag_seen = true;
+                if matches!(self.header, Header::Packet(..) | Header::Escaped(Place::Packet(..))) {
+                    self.packets += 1; // it ends before it says where it goes
+                }
                 self.header = Header::Start;
                 self.after_flag = true;
                 continue;
@@ -79,10 +114,12 @@ impl FrameWatch {
                 Header::Control if byte == ESCAPE => Header::Escaped(Place::Control),
                 Header::Protocol if byte == ESCAPE => Header::Escaped(Place::Protocol),
                 Header::Second(first) if byte == ESCAPE => Header::Escaped(Place::Second(first)),
+                Header::Packet(before, family) if byte == ESCAPE => Header::Escaped(Place::Packet(before, family)),
                 Header::Start => self.header_octet(Place::Start, byte),
                 Header::Control => self.header_octet(Place::Control, byte),
                 Header::Protocol => self.header_octet(Place::Protocol, byte),
                 Header::Second(first) => self.header_octet(Place::Second(first), byte),
+                Header::Packet(before, family) => self.header_octet(Place::Packet(before, family), byte),
                 Header::Escaped(place) => self.header_octet(place, byte ^ 0x20),
             };
         }
@@ -128,14 +165,24 @@ impl FrameWatch {
             Place::Start | Place::Protocol if octet & 1 == 1 => self.protocol(u16::from(octet)),
             Place::Start | Place::Protocol => Header::Second(octet),
             Place::Second(first) => self.protocol(u16::from_be_bytes([first, octet])),
+            Place::Packet(0, family) => {
+                self.packets += u64::from(!family.is_to_many(octet));
+                Header::Passed
+            }
+            Place::Packet(before, family) => Header::Packet(before - 1, family),
         }
     }
 
     fn protocol(&mut self, protocol: u16) -> Header {
-        if protocol < FIRST_CONTROL_PROTOCOL {
-            self.packets += 1;
-        }
-        Header::Passed
+        let family = match protocol {
+            IPV4 => Family::V4,
+            IPV6 => Family::V6,
+            _ => {
+                self.packets += u64::from(protocol < FIRST_CONTROL_PROTOCOL);
+                return Header::Passed;
+            }
+        };
+        Header::Packet(family.before_destination(), family)
     }
 
     fn spell(&mut self, byte: u8, now: Instant) {
@@ -178,6 +225,20 @@ mod tests {
         assert_eq!(watch(b"\x7e\x21\x45\x00\x7e\x21\x45\x7e").packets(), 2);
         assert_eq!(watch(b"\x7e\x2d\x45\x00\x7e").packets(), 1, "Van Jacobson compressed TCP");
         assert_eq!(watch(b"\x7e\xff\x7d\x23\x7d\x20\x21\x45\x7e").packets(), 1, "all of it escaped");
+    }
+
+    #[test]
+    fn what_is_said_to_all_at_once_is_no_use_of_the_link() {
+        let packet = |protocol: u8, before: usize, first: u8| {
+            let mut frame = vec![FLAG, protocol];
+            frame.resize(frame.len() + before, 0x60);
+            frame.extend_from_slice(&[first, 1, 2, 3, FLAG]);
+            frame
+        };
+        assert_eq!(watch(&packet(0x57, 24, 0xff)).packets(), 0, "a router advertisement");
+        assert_eq!(watch(&packet(0x57, 24, 0x20)).packets(), 1);
+        assert_eq!(watch(&packet(0x21, 16, 224)).packets(), 0, "mDNS");
+        assert_eq!(watch(&packet(0x21, 16, 203)).packets(), 1);
     }
 
     #[test]

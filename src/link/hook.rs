@@ -11,6 +11,8 @@ use tokio::net::UnixDatagram;
 pub const SOCKET_VARIABLE: &str = "RINGUP_SOCKET";
 /// The environment variable in which pppd hands its hooks the path of this very program.
 pub const PROGRAM_VARIABLE: &str = "RINGUP";
+/// The name, in the runtime directory, of the socket on which hooks post that have no link's own.
+pub const STANDING: &str = "hooks.sock";
 /// More than any event needs.
 const LARGEST_EVENT: usize = 4096;
 

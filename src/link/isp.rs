@@ -17,6 +17,8 @@ use crate::exit::{Failure, Status};
 pub struct Isp {
     /// How it is reached.
     pub way: Way,
+    /// How often it is called for one link, at most.
+    pub calls: u32,
     /// How long a call may take until CONNECT.
     pub connect_within: Duration,
     /// How long from CONNECT until there is an address.
@@ -39,9 +41,19 @@ pub enum Way {
     Peer(Peer),
 }
 
+impl Isp {
+    /// Whether it is dialled on a line of ours.
+    #[must_use]
+    pub fn needs_line(&self) -> bool {
+        matches!(self.way, Way::Dial { .. })
+    }
+}
+
 /// Why a call to the provider brought no link.
 #[derive(Debug)]
 pub enum CallFailure {
+    /// There is no line to dial on.
+    NoLine,
     /// The line or the modem failed.
     Line(DriverError),
     /// The call ended so.
@@ -64,7 +76,8 @@ pub enum CallStep {
     Connected,
 }
 
-/// Dials the provider with a modem that is ready, and waits for an address.
+/// Dials the provider with a modem that is ready, or has pppd do it, and waits for an address. Only a peers file may do
+/// without a line of ours.
 ///
 /// # Errors
 /// With the cause, and the modem, on hook again, unless the line itself is gone or pppd had it for itself.
@@ -72,7 +85,7 @@ pub enum CallStep {
 /// # Cancel safety
 /// When dropped the line is closed, which drops DTR: the modem hangs up. Prefer to let it end.
 pub async fn call(
-    driver: Driver,
+    driver: Option<Driver>,
     isp: &Isp,
     step: impl FnMut(CallStep),
 ) -> Result<(Link, Up), (CallFailure, Option<Driver>)> {
@@ -80,20 +93,21 @@ pub async fn call(
 }
 
 async fn reach(
-    driver: Driver,
+    driver: Option<Driver>,
     isp: &Isp,
     mut step: impl FnMut(CallStep),
 ) -> Result<(Link, Up), (CallFailure, Option<Driver>)> {
     step(CallStep::Dialling);
     let (link, deadline) = match &isp.way {
         Way::Dial { number, side } => {
+            let Some(driver) = driver else { return Err((CallFailure::NoLine, None)) };
             let link = dial(driver, number, side, isp).await?;
             step(CallStep::Connected);
             (link, Instant::now() + isp.link_within)
         }
         Way::Peer(peer) => {
             // pppd opens the tty itself, and would wait for our lock on it.
-            let spare = if peer.uses(driver.port()) { None } else { Some(driver) };
+            let spare = driver.filter(|driver| !peer.uses(driver.port()));
             let mut link = match Link::start_peer(peer, &isp.runtime) {
                 Ok(link) => link,
                 Err(end) => return Err((CallFailure::Link { end, said: None }, spare)),
@@ -165,6 +179,7 @@ async fn hung_up(driver: Option<Driver>) -> Option<Driver> {
 impl From<&CallFailure> for Failure {
     fn from(failure: &CallFailure) -> Self {
         match failure {
+            CallFailure::NoLine => Self::new(Status::NoPort, "there is no line to dial on"),
             CallFailure::Line(error) => line_failure(error),
             CallFailure::Call(outcome) => call_failure(outcome, "the provider"),
             CallFailure::Link { end, said } => {

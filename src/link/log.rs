@@ -58,11 +58,14 @@ impl LogFacts {
         self.time_limit |= has("Connect time expired");
         self.peer_refused |= has("failed CHAP authentication")
             || has("PAP peer authentication failed")
-            || has("peer refused to authenticate")
+            || (has("peer refused to authenticate") && !has("terminated by peer"))
             || has("PAP authentication of peer failed");
         self.refused |= (has("CHAP authentication failed") || has("PAP authentication failed")) && !has("Peer");
         self.refused |= has("No response to PAP authenticate-requests") || has("No CHAP secret found for");
-        self.no_common_authentication |= has("peer doesn't want to authenticate us") || has("No auth is possible");
+        // The peer names the reason in its Terminate-Request.
+        self.no_common_authentication |= has("terminated by peer (peer refused to authenticate")
+            || has("peer doesn't want to authenticate us")
+            || has("No auth is possible");
         self.no_address |= has("Could not determine local IP address");
         self.route_kept |= has("not replacing existing default route");
         self.not_attached |= has("Couldn't attach to PPP unit") || has("Couldn't attach tty to PPP unit");

@@ -79,6 +79,12 @@ impl IdleClock {
         }
     }
 
+    /// When something passed last that was not our own doing; when the counting began, until then.
+    #[must_use]
+    pub fn since(&self) -> Instant {
+        self.since
+    }
+
     /// When the link will have been idle for long enough, if nothing passes until then.
     #[must_use]
     pub fn deadline(&self) -> (Instant, &'static str) {

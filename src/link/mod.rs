@@ -5,6 +5,7 @@
 //! is wanted: `listen`, `connect` and `provide` do.
 
 mod addresses;
+mod adopt;
 mod end;
 mod frames;
 pub mod hook;
@@ -22,6 +23,7 @@ mod relay;
 mod resolving;
 mod supervision;
 
+pub use self::adopt::{Adopted, AdoptedLink, Adoption};
 pub use self::end::{LinkEnd, Next};
 pub use self::hook::Up;
 pub use self::isp::{CallFailure, CallStep, Isp, Way, call, call_failure, line_failure};

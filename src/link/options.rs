@@ -63,6 +63,9 @@ pub enum Auth {
     Pap,
 }
 
+/// How a peer that has vanished is noticed, after 15 to 20 s.
+const ECHOES: &str = "lcp-echo-interval 5\nlcp-echo-failure 3\n";
+
 /// What becomes of the route to everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DefaultRoute {
@@ -126,7 +129,7 @@ impl Side {
         let requests = patience.as_secs().max(10) + 10;
         let mut options = format!(
             "nodetach\nlogfd 2\nlocal\nnoccp\nlcp-restart 1\nlcp-max-configure {requests}\nipcp-restart 1\n\
-             lcp-echo-interval 5\nlcp-echo-failure 3\n{hooks}"
+             {ECHOES}{hooks}"
         );
         match self {
             Self::Subscriber(subscriber) => subscriber.add_to(&mut options),
@@ -172,8 +175,9 @@ impl Subscriber {
 }
 
 /// pppd's options beside those of a peers file, which come first: whatever it says, we keep watch over it.
-pub(super) fn beside_peers_file(own: &[String], hooks: &Hooks<'_>) -> String {
-    let mut options = format!("nodetach\nlogfd 2\nnopersist\nmaxfail 1\n{hooks}");
+pub(super) fn beside_peers_file(own: &[String], has_echoes: bool, hooks: &Hooks<'_>) -> String {
+    let echoes = if has_echoes { "" } else { ECHOES };
+    let mut options = format!("nodetach\nlogfd 2\nnopersist\nmaxfail 1\n{echoes}{hooks}");
     for option in own {
         options.push_str(option);
         options.push('\n');
@@ -279,6 +283,14 @@ mod tests {
             let lines = lines(&Side::Subscriber(Subscriber { route, ..subscriber() }));
             assert!(has(&lines, option) && !has(&lines, refused), "{lines:?}");
         }
+    }
+
+    #[test]
+    fn a_peers_file_that_says_nothing_of_echoes_gets_them_and_one_that_does_keeps_its_own() {
+        let hooks = Hooks { socket: Path::new(HOOKS.0), program: Path::new(HOOKS.1) };
+        assert!(beside_peers_file(&[], false, &hooks).contains("lcp-echo-interval 5"));
+        let own = beside_peers_file(&["novj".to_owned()], true, &hooks);
+        assert!(!own.contains("echo") && own.ends_with("novj\n"), "{own}");
     }
 
     #[test]

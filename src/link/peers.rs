@@ -42,15 +42,22 @@ impl Peer {
         Ok(())
     }
 
+    /// Whether the file says how a peer that has vanished is noticed; a line without carrier would show nothing.
+    pub(super) fn asks_for_echoes(&self) -> bool {
+        let mut words = Vec::new();
+        collect(&Path::new(FOLDER).join(&self.name), &mut words, 0);
+        words.iter().any(|word| word == "lcp-echo-interval")
+    }
+
     /// Whether the file takes this tty as its line.
     #[must_use]
     pub fn uses(&self, port: &Path) -> bool {
         let mut words = Vec::new();
         collect(&Path::new(FOLDER).join(&self.name), &mut words, 0);
         let ours = port.canonicalize().unwrap_or_else(|_gone| port.to_owned());
-        words.iter().filter_map(|word| device(word)).any(|device| {
-            let theirs = device.canonicalize().unwrap_or(device);
-            theirs == ours
+        words.iter().any(|word| {
+            let theirs = device(word);
+            theirs.canonicalize().unwrap_or(theirs) == ours
         })
     }
 }
@@ -61,10 +68,9 @@ pub(crate) fn is_peer_name(name: &str) -> bool {
     components.peek().is_some() && components.all(|component| matches!(component, Component::Normal(_)))
 }
 
-/// A word that names a device: a path, or a name below /dev as pppd takes it.
-fn device(word: &str) -> Option<PathBuf> {
-    let path = Path::new("/dev").join(word); // an absolute path takes the folder's place
-    (path.starts_with("/dev") && word != "/dev").then_some(path)
+/// The device that a word would name: a path, or a name below /dev as pppd takes it.
+fn device(word: &str) -> PathBuf {
+    Path::new("/dev").join(word) // an absolute path takes the folder's place
 }
 
 /// Every word of a peers file and of those that it leads to.
@@ -130,9 +136,8 @@ mod tests {
 
     #[test]
     fn a_device_is_a_path_or_a_name_below_dev() {
-        assert_eq!(device("/dev/ttyS0"), Some(PathBuf::from("/dev/ttyS0")));
-        assert_eq!(device("ttyS0"), Some(PathBuf::from("/dev/ttyS0")));
-        assert_eq!(device("/etc/chatscripts/isp"), None);
+        assert_eq!(device("/run/modems/one"), PathBuf::from("/run/modems/one"));
+        assert_eq!(device("ttyS0"), PathBuf::from("/dev/ttyS0"));
     }
 
     #[test]

@@ -99,7 +99,7 @@ impl CallFailure {
     pub fn next(&self) -> Next {
         match self {
             // The line's own supervision mends it, or tells that it cannot.
-            Self::Line(_) => Next::Redial,
+            Self::NoLine | Self::Line(_) => Next::Redial,
             Self::Call(outcome) => match outcome {
                 Outcome::Connected(_)
                 | Outcome::Busy

@@ -77,6 +77,7 @@ impl Link {
     /// # Errors
     /// When pppd or its pty cannot be had.
     pub fn prepare(side: &Side, runtime: &Path, patience: Duration) -> Result<Self, LinkEnd> {
+        tracing::debug!("pppd gets ready");
         let files = Files::new(runtime);
         let prepared = (|| {
             let hook = Hook::open(files.socket.clone())?;
@@ -106,25 +107,6 @@ impl Link {
         }
     }
 
-    /// Hands a line in data state to a pppd that is started for it.
-    ///
-    /// # Errors
-    /// When pppd or its pty cannot be had; the line comes back with the reason.
-    pub fn start(
-        online: Online,
-        side: &Side,
-        runtime: &Path,
-        patience: Duration,
-    ) -> Result<Self, (Box<Online>, LinkEnd)> {
-        match Self::prepare(side, runtime, patience) {
-            Ok(mut link) => {
-                link.connect(online);
-                Ok(link)
-            }
-            Err(end) => Err((Box::new(online), end)),
-        }
-    }
-
     /// Has pppd bring up a link by a peers file of the owner's.
     ///
     /// # Errors
@@ -136,7 +118,7 @@ impl Link {
             let hook = Hook::open(files.socket.clone())?;
             let program = std::env::current_exe()?;
             let hooks = Hooks { socket: hook.path(), program: &program };
-            let options = options::beside_peers_file(&peer.options, &hooks);
+            let options = options::beside_peers_file(&peer.options, peer.asks_for_echoes(), &hooks);
             let before = ["call".into(), peer.name.clone().into()];
             let pppd = Pppd::start(&before, &options, Stdio::null(), files)?;
             std::io::Result::Ok((hook, pppd))

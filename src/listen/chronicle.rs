@@ -105,8 +105,8 @@ impl Chronicle {
         self.traces().entry(line.to_owned()).or_default().pretended = true;
     }
 
-    /// What has passed on the line's link so far, and for how long nothing has.
-    pub(super) fn note_traffic(&self, line: &str, quiet: Duration, now: Instant) {
+    /// What has passed on the line's link so far, and for how long nothing has, where that is known.
+    pub(super) fn note_traffic(&self, line: &str, quiet: Option<Duration>, now: Instant) {
         let mut traces = self.traces();
         let Some(Trace { link: Some((interface, received, sent)), alive, wake, .. }) = traces.get_mut(line) else {
             return;
@@ -120,10 +120,11 @@ impl Chronicle {
         if let Some(passed) = link::octets(interface) {
             (*received, *sent) = passed;
         }
-        let since = self.front.board.now().saturating_sub(u64::try_from(quiet.as_millis()).unwrap_or(u64::MAX));
+        let milliseconds = |quiet: Duration| u64::try_from(quiet.as_millis()).unwrap_or(u64::MAX);
+        let since = quiet.map(|quiet| self.front.board.now().saturating_sub(milliseconds(quiet)));
         self.front.board.change_quietly(|standing| {
             if let Some(link) = &mut standing.link {
-                link.quiet_since = Some(since);
+                link.quiet_since = since;
             }
         });
     }
@@ -170,11 +171,17 @@ impl Chronicle {
         let mut traces = self.traces();
         let trace = traces.entry(line.to_owned()).or_default();
         self.hung_up(line, trace);
-        trace.reservation = None;
+        (trace.reservation, trace.ending) = (None, None);
         (trace.accepted, trace.answered) = (false, false);
         if let Some(wake) = trace.wake.take() {
             self.front.journal.step(wake, Step::Ended, |_wake| {});
         }
+    }
+
+    /// A link that somebody else had brought up is gone; it was no line of this machine's.
+    pub(super) fn adoption_over(&self, interface: &str) {
+        self.traces().remove(interface);
+        self.front.board.forget(interface);
     }
 
     /// The line is so from now on.
@@ -210,7 +217,12 @@ impl Chronicle {
                 }
             }
             // How the line is was noted with it.
-            Event::Listening | Event::Caller { .. } | Event::MoreRefused { .. } | Event::Answering => {}
+            Event::Listening
+            | Event::Caller { .. }
+            | Event::MoreRefused { .. }
+            | Event::Answering
+            | Event::Kept { .. }
+            | Event::NoLink { .. } => {}
             Event::Admitted { by } => trace.by = Some(by.clone()),
             Event::Answered { ending, wakes } => {
                 let note = trace.call(format!("answered-{ending}"));
@@ -246,14 +258,16 @@ impl Chronicle {
                 journal.note(Some(line), Some(wake), Note::Wake { since_ring: *since_ring });
                 board.line(line, Phase::Waking, Some(wake));
             }
-            Event::Resuming { .. } => board.line(line, Phase::Waking, trace.wake),
+            Event::Resuming { .. } | Event::Redialling { .. } => board.line(line, Phase::Waking, trace.wake),
             Event::Dialling => self.note_step(line, trace, Step::Dialling, Phase::Dialling, Some(Note::Dialled)),
             Event::Connected => {
                 trace.connected = Some(now);
                 self.front.budget.connected();
                 self.note_step(line, trace, Step::Connected, Phase::Connected, None);
             }
-            Event::Up { interface, address } => self.note_up(line, trace, interface, *address),
+            Event::Adopted { interface, address } | Event::Up { interface, address } => {
+                self.note_up(line, trace, interface, *address, now);
+            }
             Event::Unreachable { advice, .. } => {
                 journal.note(Some(line), trace.wake, Note::Failed { cause: (*advice).to_owned() });
             }
@@ -266,6 +280,7 @@ impl Chronicle {
                 self.note_record(trace, "asleep", *seq);
             }
             Event::Idle => trace.ending = Some("idle".to_owned()),
+            Event::Limit => trace.ending = Some("listen.max-session".to_owned()),
             Event::HangingUp => trace.ending = Some("told to hang up".to_owned()),
             Event::Spent { cause } => {
                 trace.ending = Some(cause.clone());
@@ -281,8 +296,9 @@ impl Chronicle {
                     let note = Note::Down { cause: cause.clone(), received, sent };
                     journal.note(Some(line), trace.wake, note);
                 }
-                if let Some(wake) = trace.wake.take() {
-                    journal.step(wake, Step::Ended, |wake| wake.cause = Some(cause));
+                // The wake itself may go on.
+                if let Some(wake) = trace.wake {
+                    journal.change(wake, |wake| wake.cause = Some(cause));
                 }
                 board.change(|standing| standing.link = None);
                 board.line(line, Phase::Opening, None);
@@ -319,11 +335,16 @@ impl Chronicle {
         self.front.board.line(line, phase, trace.wake);
     }
 
-    fn note_up(&self, line: &str, trace: &mut Trace, interface: &str, address: std::net::IpAddr) {
+    fn note_up(&self, line: &str, trace: &mut Trace, interface: &str, address: std::net::IpAddr, now: Instant) {
         trace.link = Some((interface.to_owned(), 0, 0));
         let since = self.front.board.now();
         self.note_step(line, trace, Step::Up, Phase::Up, Some(Note::Up { interface: interface.to_owned(), address }));
         if let Some(wake) = trace.wake {
+            // A peers file dials by itself: nobody has said when the call began.
+            if trace.connected.is_none() {
+                trace.connected = Some(now);
+                self.front.budget.connected();
+            }
             self.front.journal.change(wake, |wake| {
                 wake.up = Some(since);
                 wake.address = Some(address);

@@ -71,6 +71,13 @@ pub enum Event {
         /// The address it was lent.
         address: std::net::IpAddr,
     },
+    /// A link is up that somebody else has brought up, and is registered.
+    Adopted {
+        /// The PPP interface.
+        interface: String,
+        /// The address it was lent.
+        address: std::net::IpAddr,
+    },
     /// Nobody outside the provider's network can connect to the address that the link has.
     Unreachable {
         /// From how far it can be reached: `carrier-nat`, `private`, `local`.
@@ -89,6 +96,11 @@ pub enum Event {
     },
     /// The machine has slept in the midst of it, so that nothing of it stands any more; the provider is called again.
     CutOff,
+    /// Nothing has passed for long enough, but something keeps the link up.
+    Kept {
+        /// What: `file`, `lock`, `ssh` or `command`.
+        by: &'static str,
+    },
     /// Nothing has passed for long enough.
     Idle,
     /// Somebody wants the link, or the call that is to bring it, ended (`ringup hangup`).
@@ -97,6 +109,18 @@ pub enum Event {
     Spent {
         /// What of it.
         cause: String,
+    },
+    /// The wake has lasted for as long as its owner allows.
+    Limit,
+    /// The wake brought no link, or lost it for good.
+    NoLink {
+        /// In how many milliseconds a call may wake again: 0 for at once, longer where the provider has refused us.
+        again: u64,
+    },
+    /// The link is lost but still wanted: the provider is called again.
+    Redialling {
+        /// In how many milliseconds.
+        within: u64,
     },
     /// The record in a directory says asleep.
     Withdrawn {

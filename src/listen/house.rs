@@ -13,6 +13,7 @@ use super::chronicle::Chronicle;
 use super::doorman::{Doorman, Floodgate};
 use super::event::{Event, OnLine};
 use super::naps;
+use super::provider::{NOT_CALLED, Provider};
 use crate::budget::Allowance;
 use crate::control::Front;
 use crate::dns::Registrar;
@@ -27,11 +28,13 @@ pub(super) struct House {
     pub(super) chronicle: Chronicle,
     /// What the doormen of all lines know of floods.
     pub(super) floodgate: Floodgate,
+    /// How the calls to the provider go.
+    pub(super) provider: Provider,
     settings: watch::Sender<Arc<Settings>>,
     registrar: Mutex<Registrar>,
     /// Which codes are used, once it was read.
     codes: OnceLock<Ledger>,
-    /// When a call last woke the machine, on whichever line.
+    /// When the last wake that brought a link began, on whichever line.
     woken: watch::Sender<Option<Instant>>,
     /// Where it is online.
     place: watch::Sender<Option<IpAddr>>,
@@ -54,6 +57,7 @@ impl House {
             shutdown,
             chronicle: Chronicle::new(front),
             floodgate,
+            provider: Provider::default(),
             settings,
             sleep,
             registrar: Mutex::new(registrar),
@@ -94,8 +98,18 @@ impl House {
     /// The owner has changed them.
     pub(super) fn change_settings(&self, settings: Settings) {
         self.settings.send_replace(Arc::new(settings));
+        self.provider.forgive();
+        self.show_refusal();
         if let Err(error) = self.open_codes() {
             tracing::error!(%error, "no code is accepted");
+        }
+    }
+
+    /// Shows whether a refusal of the provider's stands to whoever asks how things stand.
+    pub(super) fn show_refusal(&self) {
+        match self.provider.refusal(crate::clock::now()) {
+            Some(refusal) => self.front().board.warn(NOT_CALLED, refusal),
+            None => self.front().board.settle(NOT_CALLED),
         }
     }
 
@@ -106,15 +120,14 @@ impl House {
 
     /// Takes the machine's one link, and with it the right to say where the machine is; `None` while a line has it.
     pub(super) fn claim(&self) -> Option<MutexGuard<'_, Registrar>> {
-        let claimed = self.registrar.try_lock().ok()?;
-        self.woken.send_replace(Some(crate::clock::now()));
-        Some(claimed)
+        self.registrar.try_lock().ok()
     }
 
     /// Tells a line's doorman how things stand.
     pub(super) fn brief(&self, line: &str, doorman: &mut Doorman) {
         doorman.set_online(self.registrar.try_lock().is_err());
         doorman.set_allowance(self.chronicle.allowance(line));
+        doorman.set_provider_refused(self.provider.refusal(crate::clock::now()).is_some());
         if let Some(at) = *self.woken.borrow() {
             doorman.note_wake(at);
         }
@@ -123,6 +136,11 @@ impl House {
     /// Waits until no line has the link, and takes it.
     pub(super) async fn claim_when_idle(&self) -> MutexGuard<'_, Registrar> {
         self.registrar.lock().await
+    }
+
+    /// A wake that began at that moment has brought a link.
+    pub(super) fn note_woken(&self, at: Instant) {
+        self.woken.send_replace(Some(at));
     }
 
     /// The machine is online there now, or not any more.
@@ -137,6 +155,7 @@ impl House {
             Some(address) if claimed => Verdict::Online(address),
             _ if claimed => Verdict::Refused(Refusal::Busy),
             _ if self.chronicle.allowance(line) != Allowance::Granted => Verdict::Refused(Refusal::Budget),
+            _ if self.provider.refusal(crate::clock::now()).is_some() => Verdict::Refused(Refusal::Provider),
             _ => Verdict::Waking,
         }
     }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hayes::caller::{CallerId, CallerNumber};
-use hayes::driver::Driver;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +13,7 @@ use super::answer::Answer;
 use super::chronicle::give_up;
 use super::doorman::{Doorman, Output, Reason};
 use super::house::House;
-use super::session::{Session, Stop};
+use super::session::{Again, Left, Session, Stop, is_to_end};
 use super::wakefulness::{Change, Wakefulness};
 use crate::control::{Ask, Asked, PretendedRing, asks};
 use crate::handshake::Verdict;
@@ -23,8 +22,10 @@ use crate::line::{Attended, Happening, LineState, Settings};
 
 /// How long a line may take to come back after the machine has slept.
 const RECOVER_WITHIN: Duration = Duration::from_secs(60);
+/// How often it is looked whether a line that is waited for listens again.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How late a ring may come after its time: exchanges keep a cadence to a tenth.
-const CADENCE_MARGIN: Duration = Duration::from_millis(500);
+pub(super) const CADENCE_MARGIN: Duration = Duration::from_millis(500);
 
 /// A call that something is done about, by the moment of its first ring.
 enum Call {
@@ -113,8 +114,8 @@ impl Line {
         }
     }
 
-    /// Serves a call that wakes, or goes on with a wake that was cut off; again if the machine's sleep cuts that off. The machine
-    /// stays awake meanwhile.
+    /// Serves a call that wakes, or goes on with a wake that was cut off; again if the machine's sleep cuts that off, or the
+    /// line has to be opened anew for it. The machine stays awake meanwhile.
     async fn wake(&mut self, house: &House, first_ring: Instant, cut_off: Option<Wake>) {
         let lost = |wake: &Option<Wake>| {
             if let Some(wake) = wake {
@@ -127,6 +128,7 @@ impl Line {
             return self.say(&Event::Refused { reason: Reason::AlreadyOnline });
         };
         let mut cut_off = cut_off;
+        let mut again: Option<Again> = None;
         loop {
             let driver = match self.line.take().await {
                 Ok(driver) => driver,
@@ -139,24 +141,60 @@ impl Line {
             };
             let stop = Stop::new(house);
             let session = Session::new(house, &self.name, &mut registrar, first_ring, stop.clone(), &mut self.asks);
-            let going_on = cut_off.take();
+            let going_on = (cut_off.take(), again.take());
             let session = async {
                 match &going_on {
-                    Some(wake) => session.go_on(driver, wake).await,
-                    None => session.run(driver).await,
+                    (Some(wake), _) => session.go_on(driver, wake).await,
+                    (None, Some(again)) => session.call_again(driver, *again).await,
+                    (None, None) => session.run(driver).await,
                 }
             };
             let (left, cut) = until_over(Box::pin(session), &stop, &mut self.wakefulness).await;
-            house.chronicle.wake_over(&self.name);
-            self.line.give_back(left);
+            self.line.give_back(left.line);
             // Whoever was told before that the host is asleep rings if he wants something.
             let is_wanted = cut.slept && (!cut.announced || registrar.is_exposed());
-            if !is_wanted || house.shutdown.is_cancelled() {
-                return;
+            if is_wanted && !house.shutdown.is_cancelled() {
+                house.chronicle.wake_over(&self.name);
+                tracing::warn!(line = self.name, "the machine has slept in the midst of a call; calling again");
+                self.say(&Event::CutOff);
+                self.recover().await;
+                continue;
             }
-            tracing::warn!(line = self.name, "the machine has slept in the midst of a call; calling again");
-            self.say(&Event::CutOff);
-            self.recover().await;
+            again = left.again.filter(|_again| !stop.is_ended());
+            match again {
+                Some(next) if self.wait_for_line(next.at).await => {}
+                Some(_) | None => return house.chronicle.wake_over(&self.name),
+            }
+        }
+    }
+
+    /// Waits until the line that was opened anew is ready, nobody can be ringing, and the moment for a call has come; tells
+    /// whether the call is to be made.
+    async fn wait_for_line(&mut self, at: Instant) -> bool {
+        let give_up = crate::clock::now().max(at) + RECOVER_WITHIN;
+        let silence = self.house.settings().policy.cadence + CADENCE_MARGIN;
+        let mut until = at;
+        loop {
+            tokio::select! {
+                happening = self.line.next() => match happening {
+                    Happening::Ring(_) => until = until.max(crate::clock::now() + silence),
+                    Happening::Changed(state @ LineState::Down { .. }) => self.handle_state(state),
+                    Happening::Changed(_) | Happening::Caller(_) | Happening::CallerGone => {}
+                },
+                () = crate::clock::sleep_until(Some(until)) => {
+                    let now = crate::clock::now();
+                    let listens = self.line.state().borrow().listens();
+                    if listens || now >= give_up {
+                        return true; // to say that the line is not to be had is the caller's
+                    }
+                    until = give_up.min(now + LOOK_EVERY);
+                }
+                asked = next(&mut self.asks) => if is_to_end(asked) {
+                    self.say(&Event::HangingUp);
+                    return false;
+                },
+                () = self.house.shutdown.cancelled() => return false,
+            }
         }
     }
 
@@ -246,7 +284,10 @@ impl Line {
                     Output::Accepted => self.say(&Event::Accepted),
                     Output::Refused { reason, again } => {
                         if !again {
-                            tracing::info!(line = self.name, reason = reason.as_str(), "no wake: {reason}");
+                            let refusal = self.house.provider.refusal(crate::clock::now());
+                            let why = refusal.filter(|_why| reason == Reason::ProviderRefused);
+                            let why = why.unwrap_or_else(|| reason.to_string());
+                            tracing::info!(line = self.name, reason = reason.as_str(), "no wake: {why}");
                         }
                         self.say(&Event::Refused { reason });
                     }
@@ -356,10 +397,10 @@ struct Cut {
 
 /// Waits for a wake's end; tells what the machine's sleep did to it.
 async fn until_over(
-    mut session: Pin<Box<impl Future<Output = Option<Driver>>>>,
+    mut session: Pin<Box<impl Future<Output = Left>>>,
     stop: &Stop,
     wakefulness: &mut Wakefulness,
-) -> (Option<Driver>, Cut) {
+) -> (Left, Cut) {
     let mut cut = Cut::default();
     loop {
         tokio::select! {

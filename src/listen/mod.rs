@@ -4,21 +4,25 @@
 //! One task a modem; what they share, the one link above all, is the `House`'s. Who wakes is the [`doorman`]'s to
 //! decide; one wake, from first ring to hang-up, is a `session`.
 
+mod adopted;
 mod answer;
 mod chronicle;
 pub mod doorman;
 mod event;
 mod house;
+mod keep_up;
 mod line;
 mod naps;
+mod provider;
 mod reload;
 mod session;
 mod standing;
+mod stay;
+mod telling;
 mod vigil;
 mod wakefulness;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::task::JoinSet;
@@ -32,14 +36,16 @@ use crate::control::{self, Front, Socket};
 use crate::dns::Registrar;
 use crate::exit::{Failure, Status};
 use crate::journal::Note;
-use crate::link::{self, Isp};
+use crate::link::{self, Adoption, Isp};
 use crate::report::Report;
 use crate::sleep::Sleep;
 use crate::systemd::Notifier;
 
 pub use self::answer::Answering;
 pub use self::event::Event;
+pub use self::keep_up::KeepUp;
 pub use self::reload::{Fresh, Reloads};
+pub use self::stay::Limits;
 
 /// What `ringup listen` works with.
 pub struct Settings {
@@ -51,8 +57,12 @@ pub struct Settings {
     pub answering: Option<Answering>,
     /// The provider to dial when woken.
     pub isp: Isp,
-    /// How long the link may carry nothing.
-    pub idle: Duration,
+    /// How long a wake may last.
+    pub limits: Limits,
+    /// What keeps an idle link up.
+    pub keep_up: KeepUp,
+    /// The names of links that somebody else brings up, and that are registered too.
+    pub adopt: Vec<String>,
 }
 
 /// What a listener is embedded in.
@@ -123,6 +133,11 @@ async fn keep_house(
     others.spawn(async move {
         watched.sleep.watch(|event| watched.say_of_sleep(event), &watched.shutdown).await;
     });
+    let (runtime, names) = (house.settings().isp.runtime.clone(), house.settings().adopt.clone());
+    match Adoption::open(&runtime, names) {
+        Ok(adoption) => drop(others.spawn(adopted::serve(Arc::clone(&house), adoption))),
+        Err(error) => tracing::warn!(%error, "links that somebody else brings up are not heard of"),
+    }
     others.spawn(vigil::keep(front.clone(), Arc::clone(&notifier), shutdown.clone()));
     let mut accounts = JoinSet::new();
     loop {

@@ -196,7 +196,10 @@ impl Lab {
         traces.extend(self.ppp_interfaces(machine).await.lines().map(str::to_owned));
         traces.extend(Some(self.lock(machine)).filter(|lock| lock.exists()).map(|lock| lock.display().to_string()));
         let files = files_in(&self.world.folder().join(run)).into_iter();
-        traces.extend(files.filter(|file| !file.ends_with(".log") && !file.ends_with(ringup::control::SOCKET)));
+        // The ears for the hooks of other links and for whoever asks are there as long as the listener is.
+        let standing = ["/hooks.sock", ringup::control::SOCKET];
+        let expected = |file: &String| file.ends_with(".log") || standing.iter().any(|socket| file.ends_with(socket));
+        traces.extend(files.filter(|file| !expected(file)));
         traces
     }
 }

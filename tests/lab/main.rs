@@ -27,6 +27,7 @@ mod hardened;
 mod hooks;
 mod interrupts;
 mod link;
+mod link_faults;
 mod operation;
 mod refusals;
 mod registration;

@@ -48,6 +48,7 @@ pub async fn run(settings: &Settings, shutdown: &CancellationToken) -> Result<()
     let Some(listener) = open_socket(settings).await? else {
         return say_ready(); // another keeper is there already
     };
+    link::mend(&settings.isp.runtime).await;
     let (tell, told) = mpsc::channel(MOST_LESSEES);
     let mut tasks = JoinSet::new();
     tasks.spawn(accept(listener, tell));
@@ -286,7 +287,7 @@ async fn raise(settings: &Settings) -> Result<(Link, Up), Failure> {
         Ok::<Driver, DriverError>(driver)
     };
     let driver = opened.await.map_err(|error| line_failure(&error))?;
-    link::call(driver, &settings.isp, |step| tracing::info!(?step, "our own link"))
+    link::call(Some(driver), &settings.isp, |step| tracing::info!(?step, "our own link"))
         .await
         .map_err(|(failure, _driver): (CallFailure, Option<Driver>)| Failure::from(&failure))
 }

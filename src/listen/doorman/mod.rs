@@ -51,8 +51,11 @@ pub struct Doorman {
     policy: Policy,
     cadence: Cadence,
     call: Option<Call>,
+    /// When the last wake that brought a link began.
     last_wake: Option<Instant>,
     online: bool,
+    /// The provider has refused us, and is not called for now.
+    provider_refused: bool,
     allowance: Allowance,
     first_calls: VecDeque<FirstCall>,
     floodgate: Floodgate,
@@ -103,6 +106,7 @@ impl Doorman {
             call: None,
             last_wake: None,
             online: false,
+            provider_refused: false,
             allowance: Allowance::Granted,
             first_calls: VecDeque::new(),
             floodgate,
@@ -128,7 +132,13 @@ impl Doorman {
         self.allowance = allowance;
     }
 
-    /// Another line, or a caller who was answered, has woken the machine at that moment.
+    /// Whether the provider has refused us, so that it is not called for now.
+    pub fn set_provider_refused(&mut self, refused: bool) {
+        self.provider_refused = refused;
+    }
+
+    /// A wake that began at that moment, on whichever line, brought a link: the cooldown counts from it. One that brought none
+    /// starts none.
     pub fn note_wake(&mut self, at: Instant) {
         self.last_wake = self.last_wake.max(Some(at));
     }
@@ -297,7 +307,6 @@ impl Doorman {
         if call.admitted.is_none() {
             self.floodgate.take(&call.caller, now);
         }
-        self.last_wake = Some(now);
         self.outputs.push_back(Output::Wake { first_ring: call.first_ring.unwrap_or(call.started) });
     }
 
@@ -343,6 +352,9 @@ impl Doorman {
         }
         if self.last_wake.is_some_and(|last| call.started < last + cooldown) {
             return Some(Reason::Cooldown);
+        }
+        if self.provider_refused {
+            return Some(Reason::ProviderRefused);
         }
         match self.allowance {
             Allowance::Granted => None,

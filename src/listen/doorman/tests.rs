@@ -137,10 +137,31 @@ fn a_second_call_right_after_a_wake_is_ignored_until_the_cooldown_is_over() {
     let start = crate::clock::now();
     let mut doorman = doorman(vec![rule(Who::Any)]);
     let woken = call(&mut doorman, None, 1, start).1;
+    doorman.note_wake(woken);
     let (said, _) = call(&mut doorman, None, 1, woken + 29 * SECOND);
     assert_eq!(said, [refused(Reason::Cooldown)]);
     let (said, _) = call(&mut doorman, None, 1, woken + 61 * SECOND);
     assert_eq!(said[0], Output::Accepted);
+}
+
+#[test]
+fn a_wake_that_brought_no_link_starts_no_cooldown() {
+    let start = crate::clock::now();
+    let mut doorman = doorman(vec![rule(Who::Any)]);
+    let over = call(&mut doorman, None, 1, start).1;
+    let again = over + SECOND;
+    assert_eq!(call(&mut doorman, None, 1, again).0, [Output::Accepted, Output::Wake { first_ring: again }]);
+}
+
+#[test]
+fn nobody_wakes_a_machine_whose_provider_has_refused_it_until_that_is_over() {
+    let start = crate::clock::now();
+    let mut doorman = doorman(vec![rule(Who::Any)]);
+    doorman.set_provider_refused(true);
+    let (said, over) = call(&mut doorman, None, 1, start);
+    assert_eq!(said, [refused(Reason::ProviderRefused)]);
+    doorman.set_provider_refused(false);
+    assert_eq!(call(&mut doorman, None, 1, over).0[0], Output::Accepted);
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub enum Reason {
     Ignored,
     /// The caller withheld the number, or the network had none, or caller identification never came; no rule is for that.
     NoCallerNumber,
+    /// The provider has refused us, and is not called for now.
+    ProviderRefused,
     /// It rang less often than it takes.
     TooFewRings,
     /// This caller, or all together, called more often than is good.
@@ -48,6 +50,7 @@ impl Reason {
             Self::GoneBeforeAnswer => "gone-before-answer",
             Self::Ignored => "ignored",
             Self::NoCallerNumber => "no-caller-number",
+            Self::ProviderRefused => "provider-refused",
             Self::TooFewRings => "too-few-rings",
             Self::TooManyCalls => "too-many-calls",
             Self::UnknownCaller => "unknown-caller",
@@ -65,6 +68,7 @@ impl fmt::Display for Reason {
             Self::GoneBeforeAnswer => f.write_str("the caller hung up before it could be answered"),
             Self::Ignored => f.write_str("a rule says to ignore the caller"),
             Self::NoCallerNumber => f.write_str("no caller's number came, and no rule is for that"),
+            Self::ProviderRefused => f.write_str("the provider has refused us, and is not called for now"),
             Self::TooFewRings => f.write_str("it rang less often than it takes"),
             Self::TooManyCalls => f.write_str("more calls came than [listen.limits] allow"),
             Self::UnknownCaller => f.write_str("no rule is for this caller"),

@@ -1,58 +1,58 @@
 //! The way up: calls the provider, again where that may help, until there is a link.
 
-use std::time::Duration;
+use std::time::Instant;
 
-use hayes::driver::Driver;
-use hayes::modem::Outcome;
+use hayes::driver::{Driver, DriverError};
+use hayes::modem;
 
-use super::super::line::next;
-use super::{Event, Session, is_to_end};
+use super::super::line::{CADENCE_MARGIN, next};
+use super::{Again, Event, Left, Session, is_to_end};
 use crate::exit::Failure;
-use crate::link::{self, CallFailure, CallStep, Link, LinkEnd, Up};
-
-/// How often the provider is called for one wake, and the pauses between: a busy or noisy line often clears at once,
-/// and the caller gives up after a minute or so.
-const REDIAL_AFTER: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(15)];
+use crate::link::{self, CallFailure, CallStep, Link, Up};
 
 impl Session<'_> {
-    /// Calls the provider, again where that may help. `Err` holds the line, if it is still there.
-    pub(super) async fn dial(&mut self, mut line: Driver) -> Result<(Link, Up), Option<Driver>> {
-        if let Err(error) = line.lock() {
+    /// Calls the provider, again where that may help.
+    pub(super) async fn dial(&mut self, mut line: Option<Driver>) -> Result<(Link, Up), Left> {
+        if let Some(refusal) = self.house.provider.refusal(crate::clock::now()) {
+            tracing::warn!(line = self.line, "{refusal}");
+            self.say(&Event::Failed { cause: refusal });
+            return Err(self.leave(line));
+        }
+        if let Err(error) = line.as_mut().map_or(Ok(()), Driver::lock) {
             tracing::warn!(%error, "somebody else has the line");
             self.say(&Event::Failed { cause: error.to_string() });
-            return Err(Some(line));
+            return Err(self.leave(line));
         }
-        let mut pauses = REDIAL_AFTER.into_iter();
         loop {
             if let Err(cap) = self.house.chronicle.spend(self.line).await {
                 tracing::warn!(line = self.line, "no call: {cap}");
                 self.say(&Event::Spent { cause: format!("refused: {cap}") });
-                line.unlock();
-                return Err(Some(line));
+                return Err(self.leave(line));
             }
+            self.calls += 1;
             let (failure, left) = match self.call(line).await {
                 Some(Ok(linked)) => return Ok(linked),
                 Some(Err(failed)) => failed,
-                None => return Err(None),
+                None => return Err(self.leave(None)),
             };
+            // A line that failed is opened anew before anything else is done with it.
+            line = left.filter(|_line| !matches!(failure, CallFailure::Line(_)));
             let told = Failure::from(&failure);
             tracing::warn!(cause = %told, hint = told.hint.as_deref().unwrap_or_default(), "no link");
             self.say(&Event::Failed { cause: told.to_string() });
-            let Some(left) = left else { return Err(None) };
-            line = left;
-            let pause = if worth_redialling(&failure) { pauses.next() } else { None };
-            let Some(pause) = pause else {
-                line.unlock();
-                return Err(Some(line));
-            };
-            if !self.pause(pause).await {
-                return Err(None);
+            let again = self.after(failure.next(), &told).filter(|_at| self.calls < self.settings.isp.calls);
+            match again {
+                Some(at) if line.is_none() => {
+                    return Err(Left { line, again: Some(Again { at, calls: self.calls }) });
+                }
+                Some(at) if self.pause(&mut line, at).await => {}
+                Some(_) | None => return Err(self.leave(line)),
             }
         }
     }
 
     /// Calls the provider once; `None` when the call is to end, which closing the line does.
-    async fn call(&mut self, line: Driver) -> Option<Result<(Link, Up), (CallFailure, Option<Driver>)>> {
+    async fn call(&mut self, line: Option<Driver>) -> Option<Result<(Link, Up), (CallFailure, Option<Driver>)>> {
         let (house, name, stop) = (self.house, self.line, self.stop.clone());
         let step = |step| match step {
             CallStep::Dialling => house.say(name, &Event::Dialling),
@@ -76,12 +76,24 @@ impl Session<'_> {
         }
     }
 
-    /// Waits before the next call; tells whether it still is to be made.
-    async fn pause(&mut self, pause: Duration) -> bool {
-        let until = crate::clock::now() + pause;
+    /// Waits before the next call, for longer while somebody rings: to dial then would answer. Tells whether the call is
+    /// to be made.
+    pub(super) async fn pause(&mut self, line: &mut Option<Driver>, mut until: Instant) -> bool {
         loop {
             tokio::select! {
                 () = crate::clock::sleep_until(Some(until)) => return true,
+                heard = hear(line) => match heard {
+                    Ok(modem::Event::Ring(_)) => {
+                        let silence = self.settings.policy.cadence + CADENCE_MARGIN;
+                        until = until.max(crate::clock::now() + silence);
+                    }
+                    Ok(_other) => {}
+                    Err(error) => {
+                        tracing::warn!(line = self.line, %error, "the line is lost");
+                        self.say(&Event::Failed { cause: error.to_string() });
+                        *line = None;
+                    }
+                },
                 asked = next(self.asks) => if is_to_end(asked) {
                     self.say(&Event::HangingUp);
                     return false;
@@ -92,26 +104,10 @@ impl Session<'_> {
     }
 }
 
-/// A refused secret, a missing program or a blacklisted number does not get better by calling again.
-fn worth_redialling(failure: &CallFailure) -> bool {
-    match failure {
-        CallFailure::Line(_) => false,
-        CallFailure::Call(outcome) => {
-            matches!(
-                outcome,
-                Outcome::Busy | Outcome::NoAnswer | Outcome::RangOut | Outcome::NoCarrier | Outcome::Glare
-            )
-        }
-        CallFailure::Link { end, .. } => {
-            matches!(
-                end,
-                LinkEnd::NoPpp
-                    | LinkEnd::NotNegotiated
-                    | LinkEnd::TimedOut
-                    | LinkEnd::PeerEnded
-                    | LinkEnd::CarrierLost
-                    | LinkEnd::EchoLost
-            )
-        }
+/// Waits for what the modem says unasked; for ever where there is none.
+async fn hear(line: &mut Option<Driver>) -> Result<modem::Event, DriverError> {
+    match line {
+        Some(line) => line.next_event().await,
+        None => std::future::pending().await,
     }
 }

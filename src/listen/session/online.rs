@@ -1,13 +1,15 @@
 //! The time online: has the address registered, decides when the link goes, and withdraws the record before it does.
 
 use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::line::next;
+use super::super::stay::{Advice, Leave, Stay};
+use super::super::telling::{tell, tell_withdrawal};
 use super::{Event, Session, is_to_end};
-use crate::dns::Progress;
-use crate::exit::Failure;
-use crate::link::{IdleClock, Link, LinkEnd, LinkEvent};
+use crate::link::{Link, LinkEnd, LinkEvent};
 use crate::record::Reachability;
 
 /// How long the record's withdrawal may hold up the end of the link; after it the lease runs out by itself.
@@ -28,9 +30,9 @@ impl Session<'_> {
 
     /// Registers and renews until the link is idle, ends by itself, or the house shuts.
     async fn serve(&mut self, link: &mut Link) -> Option<LinkEnd> {
-        let (house, stop) = (self.house, self.stop.clone());
-        let idle = self.settings.idle;
-        let mut clock = IdleClock::new(idle, crate::clock::now());
+        let (house, stop, settings) = (self.house, self.stop.clone(), Arc::clone(&self.settings));
+        let mut stay = Stay::new(&settings.limits, self.first_ring, crate::clock::now());
+        let mut looking: Option<Look<'_>> = None;
         self.announce(link.addresses());
         loop {
             tokio::select! {
@@ -38,16 +40,23 @@ impl Session<'_> {
                     LinkEvent::Ended(end) => return Some(end),
                     LinkEvent::Up(_) | LinkEvent::Addresses => self.announce(link.addresses()),
                 },
-                progress = self.registrar.next() => self.tell(progress),
+                progress = self.registrar.next() => tell(progress, self.since_ring(), |event| self.say(event)),
                 () = tokio::time::sleep(COUNT_EVERY) => {
                     let now = crate::clock::now();
-                    clock.handle_packets(link.packets(), self.own_packets(), now);
-                    let left = clock.deadline().0.saturating_duration_since(now);
-                    house.chronicle.note_traffic(self.line, idle.saturating_sub(left), now);
-                    if clock.expired(now) {
-                        self.say(&Event::Idle);
-                        tracing::info!("idle");
-                        return None;
+                    let advice = stay.handle_packets(link.packets(), self.own_packets(), now);
+                    house.chronicle.note_traffic(self.line, Some(stay.quiet(now)), now);
+                    match advice {
+                        Advice::Stay => {}
+                        Advice::Look if looking.is_none() => looking = Some(Box::pin(settings.keep_up.reason())),
+                        Advice::Look => {}
+                        Advice::Leave(why) => return self.leave_for(why),
+                    }
+                }
+                kept_by = looked(&mut looking) => {
+                    looking = None;
+                    self.note_kept(kept_by);
+                    if let Advice::Leave(why) = stay.handle_look(kept_by.is_some(), crate::clock::now()) {
+                        return self.leave_for(why);
                     }
                 }
                 cap = house.front().budget.run_out() => {
@@ -64,6 +73,30 @@ impl Session<'_> {
         }
     }
 
+    /// Tells once what keeps the idle link up.
+    fn note_kept(&mut self, kept_by: Option<&'static str>) {
+        let before = std::mem::replace(&mut self.kept_by, kept_by);
+        if let Some(by) = kept_by.filter(|_by| kept_by != before) {
+            tracing::info!(by, "idle, but kept up");
+            self.say(&Event::Kept { by });
+        }
+    }
+
+    /// The link is to end, by nobody's failure.
+    fn leave_for(&self, why: Leave) -> Option<LinkEnd> {
+        match why {
+            Leave::Idle => {
+                tracing::info!("idle");
+                self.say(&Event::Idle);
+            }
+            Leave::Limit => {
+                tracing::info!("the wake has lasted for as long as listen.max-session allows");
+                self.say(&Event::Limit);
+            }
+        }
+        None
+    }
+
     /// Wants the host known at the link's addresses, and says so at once when nobody will reach it there.
     fn announce(&mut self, addresses: Vec<IpAddr>) {
         let reachability = Reachability::best_of(&addresses);
@@ -74,37 +107,24 @@ impl Session<'_> {
         self.registrar.announce(addresses);
     }
 
-    fn tell(&self, progress: Progress) {
-        match progress {
-            Progress::Registered(done) => {
-                let (seq, since_ring) = (done.seq.number(), self.since_ring());
-                tracing::info!(directory = &*done.directory, seq, since_ring_ms = since_ring, "registered");
-                self.say(&Event::Registered { seq, since_ring, directory: done.directory.to_string() });
-            }
-            Progress::Failed { directory, error, again } => {
-                let told = Failure::from(&error);
-                let again_in = again.saturating_duration_since(tokio::time::Instant::now());
-                let (directory, hint) = (directory.as_deref(), told.hint.as_deref().unwrap_or_default());
-                tracing::warn!(directory, cause = %told, hint, ?again_in, "not registered");
-                let at = directory.map(|directory| format!("{directory}: ")).unwrap_or_default();
-                self.say(&Event::Failed { cause: format!("{at}{told}") });
-            }
-        }
-    }
-
     async fn withdraw(&mut self) {
         let withdrawal = self.registrar.withdraw(tokio::time::Instant::now() + WITHDRAW_WITHIN).await;
-        for done in withdrawal.done {
-            tracing::info!(directory = &*done.directory, seq = done.seq.number(), "withdrawn");
-            self.say(&Event::Withdrawn { seq: done.seq.number(), directory: done.directory.to_string() });
-        }
-        for (directory, error) in withdrawal.failed {
-            tracing::warn!(directory = &*directory, %error, "not withdrawn; the lease will run out");
-        }
+        tell_withdrawal(withdrawal, |event| self.say(event));
     }
 
     fn own_packets(&self) -> u64 {
         let packets = self.registrar.packets();
         packets.sent + packets.received
+    }
+}
+
+/// A look at what keeps the link up; the owner's command may take its time.
+type Look<'settings> = Pin<Box<dyn Future<Output = Option<&'static str>> + Send + 'settings>>;
+
+/// Waits for the end of a look; for ever where there is none.
+async fn looked(looking: &mut Option<Look<'_>>) -> Option<&'static str> {
+    match looking {
+        Some(look) => look.await,
+        None => std::future::pending().await,
     }
 }
