@@ -19,6 +19,7 @@ pub mod exchange;
 pub mod exit;
 mod failures;
 pub mod handshake;
+pub mod identity;
 pub mod journal;
 pub mod line;
 pub mod link;

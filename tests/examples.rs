@@ -179,6 +179,8 @@ fn each_example_passes_the_programs_own_check() {
         let key = String::from_utf8(made.stdout).unwrap().trim().to_owned();
         keys.push((format!("PUBLIC-KEY-OF-{}", host.to_uppercase()), key));
     }
+    let host_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH root@home\n";
+    std::fs::write(folder.join("home.ssh-host-key.pub"), host_key).unwrap();
     let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples/exchange.scenario");
     std::fs::copy(scenario, folder.join("exchange.scenario")).unwrap();
     for (file, mut text) in examples() {

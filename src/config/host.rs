@@ -1,6 +1,7 @@
 //! `[host]`: this machine as directories know it, and from that its account with each of them.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -10,7 +11,7 @@ use super::value::Span;
 use super::{Config, ConfigError};
 use crate::dns::{Directory, Registrar, Resolver, TsigKey};
 use crate::exit::{Failure, Status};
-use crate::record::{HostName, Identity, SeqStore};
+use crate::record::{HostName, Identity, PROOF_PORT, SeqStore, Services};
 
 /// This machine in the directory.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,6 +28,13 @@ pub struct Host {
     /// How long a registration holds unless it is renewed; it is renewed at a third of it.
     #[serde(default = "default_lease")]
     pub lease: Span,
+    /// The UDP port at which it proves its identity to clients.
+    #[serde(default = "default_proof_port")]
+    pub proof_port: NonZeroU16,
+    /// The file that holds the public host key of its ssh server, for clients to pin.
+    pub ssh_host_key: Option<PathBuf>,
+    /// The pin of its TLS certificate's key, for clients.
+    pub tls_pin: Option<String>,
     /// Further directories, each of which gets the record as well.
     #[serde(default, rename = "directory")]
     pub directories: Vec<FurtherDirectory>,
@@ -52,6 +60,7 @@ pub struct Account {
     identity: Identity,
     directories: Vec<Directory>,
     lease: u32,
+    services: Services,
 }
 
 impl Host {
@@ -59,6 +68,7 @@ impl Host {
     pub(super) fn resolve(&mut self, join: impl Fn(&mut PathBuf)) {
         join(&mut self.identity);
         join(&mut self.tsig.secret);
+        self.ssh_host_key.as_mut().into_iter().for_each(&join);
         self.directories.iter_mut().for_each(|directory| join(&mut directory.tsig.secret));
     }
 }
@@ -73,7 +83,8 @@ impl Config {
         let wrong = |error: String| self.wrong("state-directory", error);
         std::fs::create_dir_all(folder).map_err(|error| wrong(format!("{}: {error}", folder.display())))?;
         let seqs = SeqStore::open(&folder.join("seq")).map_err(|error| wrong(error.to_string()))?;
-        Ok(Registrar::new(account.identity, account.directories, seqs, account.lease))
+        let registrar = Registrar::new(account.identity, account.directories, seqs, account.lease);
+        Ok(registrar.with_services(account.services))
     }
 
     /// The account that `[host]` describes.
@@ -109,7 +120,27 @@ impl Config {
         let lease = section.lease.duration().as_secs();
         let lease = u32::try_from(lease).ok().filter(|seconds| (LEASE.0..=LEASE.1).contains(seconds));
         let lease = lease.ok_or_else(|| self.wrong("host.lease", "expected from \"30s\" to \"744h\""))?;
-        Ok(Account { identity, directories, lease })
+        Ok(Account { identity, directories, lease, services: self.services(section)? })
+    }
+
+    /// What its records say of its services.
+    fn services(&self, section: &Host) -> Result<Services, ConfigError> {
+        let ssh = match &section.ssh_host_key {
+            Some(path) => {
+                let key = "host.ssh-host-key";
+                let line = std::fs::read_to_string(path)
+                    .map_err(|error| self.wrong(key, format!("{}: {error}", path.display())))?;
+                Some(line.parse().map_err(|error: crate::record::ServiceError| {
+                    self.wrong(key, format!("{}: {error}", path.display()))
+                })?)
+            }
+            None => None,
+        };
+        let tls = match &section.tls_pin {
+            Some(pin) => Some(self.parsed("host.tls-pin", pin, "the pin of a TLS key")?),
+            None => None,
+        };
+        Ok(Services { proof_port: section.proof_port, ssh, tls })
     }
 
     /// The host's entry in one directory, its key read.
@@ -130,6 +161,10 @@ impl Config {
         let key: TsigKey = self.tsig(&key("tsig.secret"), &tsig.name, &tsig.algorithm, Path::new(&tsig.secret))?;
         Ok(Directory { resolver: Resolver::new(servers), host, zone, key })
     }
+}
+
+fn default_proof_port() -> NonZeroU16 {
+    PROOF_PORT
 }
 
 /// The shortest lease that leaves time for a renewal over a slow line, and the longest that makes sense, in seconds.

@@ -8,10 +8,12 @@ mod host;
 mod identity;
 mod reachability;
 mod seq;
+mod services;
 mod statement;
 
 pub use host::{HostName, HostNameError};
 pub use identity::{Identity, IdentityError, PublicKey, PublicKeyError, Signature};
 pub use reachability::Reachability;
 pub use seq::{Seq, SeqError, SeqStore};
+pub use services::{PROOF_PORT, ServiceError, Services, SshHostKey, TlsPin};
 pub use statement::{Record, RecordError, SignedRecord, State, StatementError, VerifyError};

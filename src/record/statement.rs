@@ -6,7 +6,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::{HostName, Identity, PublicKey, Reachability, Seq, Signature};
+use super::{HostName, Identity, PublicKey, Reachability, Seq, Services, Signature};
 
 /// Whether a host has its link up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,6 +43,8 @@ pub struct Record {
     seq: Seq,
     issued: u64,
     lease: u32,
+    /// Nothing where all is as usual: a directory keeps a million of these.
+    services: Option<Box<Services>>,
 }
 
 impl Record {
@@ -92,7 +94,19 @@ impl Record {
         issued: u64,
         lease: u32,
     ) -> Result<Self, RecordError> {
-        if lease == 0 { Err(RecordError::NoLease) } else { Ok(Self { host, state, addresses, seq, issued, lease }) }
+        if lease == 0 {
+            Err(RecordError::NoLease)
+        } else {
+            Ok(Self { host, state, addresses, seq, issued, lease, services: None })
+        }
+    }
+
+    /// Says what clients can make sure of at these addresses; a host that is asleep has nothing there.
+    #[must_use]
+    pub fn with_services(mut self, services: Services) -> Self {
+        let is_said = self.state == State::Online && services != Services::default();
+        self.services = is_said.then(|| Box::new(services));
+        self
     }
 
     /// Gives the host that speaks.
@@ -111,6 +125,12 @@ impl Record {
     #[must_use]
     pub fn addresses(&self) -> &[IpAddr] {
         &self.addresses
+    }
+
+    /// Gives what clients can make sure of at the addresses.
+    #[must_use]
+    pub fn services(&self) -> Services {
+        self.services.as_deref().copied().unwrap_or_default()
     }
 
     /// Judges how far the best of the addresses can be reached from.
@@ -143,7 +163,13 @@ impl Record {
             text.push_str(if index == 0 { " a=" } else { "," });
             text.push_str(&address.to_string());
         }
-        text.push_str(&format!(" t={} l={} k={}", self.issued, self.lease, key.to_base64()));
+        text.push_str(&format!(
+            " t={} l={}{} k={}",
+            self.issued,
+            self.lease,
+            self.services().fields(),
+            key.to_base64()
+        ));
         text
     }
 }
@@ -294,6 +320,7 @@ fn parse_fields(host: &HostName, text: &str) -> Option<SignedRecord> {
     };
     let issued = value(fields.next(), "t=")?.parse().ok()?;
     let lease = value(fields.next(), "l=")?.parse().ok()?;
+    let services = Services::take(&mut fields)?;
     let key = PublicKey::from_base64(value(fields.next(), "k=")?)?;
     let signature = Signature::from_base64(value(fields.next(), "g=")?)?;
     if fields.next().is_some() {
@@ -304,7 +331,7 @@ fn parse_fields(host: &HostName, text: &str) -> Option<SignedRecord> {
         State::Asleep => return None,
         State::Online => Record::online(host.clone(), addresses, seq, issued, lease),
     };
-    Some(SignedRecord { record: record.ok()?, key, signature })
+    Some(SignedRecord { record: record.ok()?.with_services(services), key, signature })
 }
 
 fn value<'t>(field: Option<&'t str>, name: &str) -> Option<&'t str> {
@@ -316,9 +343,12 @@ const CONTEXT: &str = "ringup record 1";
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU16;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::record::{SshHostKey, TlsPin};
 
     fn host() -> HostName {
         "home.dyn.test".parse().unwrap()
@@ -343,6 +373,29 @@ mod tests {
             assert_eq!(read, signed);
             assert_eq!(read.verify(&identity.public_key()), Ok(()));
         }
+    }
+
+    #[test]
+    fn services_ride_along_and_only_what_is_not_as_usual_takes_room() {
+        let identity = Identity::generate().unwrap();
+        let services = Services {
+            proof_port: NonZeroU16::new(7465).unwrap(),
+            ssh: Some(SshHostKey::from_bytes([1; 32])),
+            tls: Some(TlsPin::from_bytes([2; 32])),
+        };
+        let signed = SignedRecord::sign(online(&["203.0.113.9"]).with_services(services), &identity);
+        let text = signed.to_string();
+        let read = SignedRecord::parse(&host(), &text).unwrap();
+        assert_eq!(read.record().services(), services);
+        assert_eq!(read.verify(&identity.public_key()), Ok(()));
+        assert!(!SignedRecord::sign(online(&["203.0.113.9"]), &identity).to_string().contains("p="));
+        for (from, to) in [(" p=7465", " p=7464"), (" p=7465", " p=0"), (" p=7465", " p=65536"), (" h=", " c=")] {
+            let changed = text.replace(from, to);
+            assert_ne!(changed, text);
+            assert_eq!(SignedRecord::parse(&host(), &changed), Err(StatementError::Malformed), "{changed}");
+        }
+        let asleep = Record::asleep(host(), Seq::FIRST, 0, 1).unwrap().with_services(services);
+        assert_eq!(asleep.services(), Services::default());
     }
 
     #[test]
@@ -408,7 +461,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics_and_what_parses_is_canonical(text in "ringup1( [sqatlkg]=[a-zA-Z0-9:.,_-]{0,90}){0,9}") {
+        fn no_text_panics_and_what_parses_is_canonical(text in "ringup1( [sqatlphckg]=[a-zA-Z0-9:.,_-]{0,90}){0,9}") {
             if let Ok(read) = SignedRecord::parse(&host(), &text) {
                 prop_assert_eq!(read.to_string(), text);
             }

@@ -85,6 +85,7 @@ pub async fn run(
     let mut interface = Interface::follow(&settings.interface).map_err(netlink)?;
     let mut settle = Settle::new(settings.settle);
     let mut current: Vec<IpAddr> = Vec::new();
+    let mut prover = registrar.prover();
     report.say(&Event::Watching);
     tracing::info!(interface = settings.interface, "watching");
     loop {
@@ -94,6 +95,7 @@ pub async fn run(
             tracing::info!(count = addresses.len(), "addresses changed");
             report.say(&Event::Changed { addresses: addresses.clone() });
             current = addresses;
+            prover.stand_at(&current);
             if current.is_empty() {
                 // Without an address there is most likely no way to the directory either; the lease then runs out.
                 withdraw(registrar, report).await;

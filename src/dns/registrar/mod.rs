@@ -21,7 +21,8 @@ use self::roll::{Next, Output, Roll, Verdict};
 use super::exchange::Packets;
 use super::random;
 use super::{Resolver, TsigKey, UpdateError};
-use crate::record::{HostName, Identity, Record, RecordError, Seq, SeqStore, SignedRecord};
+use crate::identity::Prover;
+use crate::record::{HostName, Identity, Record, RecordError, Seq, SeqStore, Services, SignedRecord};
 
 /// How long one attempt with one directory goes on, retransmissions included, before a pause.
 const TRY_WITHIN: Duration = Duration::from_secs(20);
@@ -42,6 +43,7 @@ pub struct Directory {
 /// Registers one host with its directories, all at the same time and each at its own pace.
 pub struct Registrar {
     identity: Arc<Identity>,
+    services: Services,
     seqs: Arc<Mutex<SeqStore>>,
     lease: u32,
     lanes: Vec<Lane>,
@@ -84,6 +86,7 @@ impl Registrar {
         };
         Self {
             identity: Arc::new(identity),
+            services: Services::default(),
             roll: Roll::new(directories.len(), renew_after, seqs.last().is_none(), random::jittered),
             seqs: Arc::new(Mutex::new(seqs)),
             lease,
@@ -94,6 +97,13 @@ impl Registrar {
             current: None,
             exposed: false,
         }
+    }
+
+    /// The same registrar, whose records say this of the host's services.
+    #[must_use]
+    pub fn with_services(mut self, services: Services) -> Self {
+        self.services = services;
+        self
     }
 
     /// Wants the host known as online at these addresses, by every directory, under a new sequence number, and kept so.
@@ -224,10 +234,10 @@ impl Registrar {
         self.current.as_ref()
     }
 
-    /// Gives the host's identity, for whoever proves it to clients.
+    /// Makes what proves the host's identity at its addresses, as its records say.
     #[must_use]
-    pub fn identity(&self) -> &Identity {
-        &self.identity
+    pub fn prover(&self) -> Prover {
+        Prover::new(Arc::clone(&self.identity), self.services.proof_port.get())
     }
 
     /// Counts the packets exchanged with the directories so far.
@@ -303,10 +313,11 @@ impl Registrar {
                 None
             }
             Output::Send(index, seq) => {
-                let (wanted, lease) = (self.wanted.clone(), self.lease);
+                let (wanted, lease, services) = (self.wanted.clone(), self.lease, self.services);
                 let lane = self.lanes.get_mut(index)?;
                 let kept = lane.signed.take().filter(|signed| signed.record().seq() == seq);
-                let signed = match kept.map_or_else(|| lane.sign(&wanted, seq, lease, &self.identity).map(Arc::new), Ok)
+                let signed = match kept
+                    .map_or_else(|| lane.sign(&wanted, seq, lease, services, &self.identity).map(Arc::new), Ok)
                 {
                     Ok(signed) => signed,
                     Err(error) => {
@@ -399,13 +410,20 @@ impl Lane {
         UpdateError::Unreachable { servers: self.directory.resolver.servers(), source: None }.into()
     }
 
-    fn sign(&self, wanted: &Wanted, seq: Seq, lease: u32, identity: &Identity) -> Result<SignedRecord, RecordError> {
+    fn sign(
+        &self,
+        wanted: &Wanted,
+        seq: Seq,
+        lease: u32,
+        services: Services,
+        identity: &Identity,
+    ) -> Result<SignedRecord, RecordError> {
         let (host, issued) = (self.directory.host.clone(), self.directory.resolver.now());
         let record = match wanted {
             Wanted::Online(addresses) => Record::online(host, addresses.clone(), seq, issued, lease)?,
             Wanted::Asleep => Record::asleep(host, seq, issued, lease)?,
         };
-        Ok(SignedRecord::sign(record, identity))
+        Ok(SignedRecord::sign(record.with_services(services), identity))
     }
 }
 

@@ -9,6 +9,7 @@ use super::super::line::next;
 use super::super::stay::{Advice, Leave, Stay};
 use super::super::telling::{tell, tell_withdrawal};
 use super::{Event, Session, is_to_end};
+use crate::identity::Prover;
 use crate::link::{Link, LinkEnd, LinkEvent};
 use crate::record::Reachability;
 
@@ -33,12 +34,13 @@ impl Session<'_> {
         let (house, stop, settings) = (self.house, self.stop.clone(), Arc::clone(&self.settings));
         let mut stay = Stay::new(&settings.limits, self.first_ring, crate::clock::now());
         let mut looking: Option<Look<'_>> = None;
-        self.announce(link.addresses());
+        let mut prover = self.registrar.prover();
+        self.announce(link.addresses(), &mut prover);
         loop {
             tokio::select! {
                 event = link.next() => match event {
                     LinkEvent::Ended(end) => return Some(end),
-                    LinkEvent::Up(_) | LinkEvent::Addresses => self.announce(link.addresses()),
+                    LinkEvent::Up(_) | LinkEvent::Addresses => self.announce(link.addresses(), &mut prover),
                 },
                 progress = self.registrar.next() => tell(progress, self.since_ring(), |event| self.say(event)),
                 () = tokio::time::sleep(COUNT_EVERY) => {
@@ -97,13 +99,15 @@ impl Session<'_> {
         None
     }
 
-    /// Wants the host known at the link's addresses, and says so at once when nobody will reach it there.
-    fn announce(&mut self, addresses: Vec<IpAddr>) {
+    /// Proves the host's identity at the link's addresses, wants it known there, and says so at once when nobody will reach it
+    /// there.
+    fn announce(&mut self, addresses: Vec<IpAddr>, prover: &mut Prover) {
         let reachability = Reachability::best_of(&addresses);
         if let Some(advice) = reachability.advice() {
             tracing::warn!(%reachability, "{advice}");
             self.say(&Event::Unreachable { reachability: reachability.as_str(), advice });
         }
+        prover.stand_at(&addresses);
         self.registrar.announce(addresses);
     }
 

@@ -1,0 +1,187 @@
+//! What a host says of its services, so that a client can make sure of them: where it proves its identity, its ssh host
+//! key, and the key of its TLS certificate.
+//!
+//! Refuses every kind of ssh key but Ed25519: its 32 bytes are a whole key, not a fingerprint, and fit a datagram.
+
+use std::fmt;
+use std::num::NonZeroU16;
+use std::str::FromStr;
+
+use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL_NOPAD};
+
+/// The UDP port at which a host proves its identity unless its record names another: RING on a telephone's keys.
+pub const PROOF_PORT: NonZeroU16 = match NonZeroU16::new(7464) {
+    Some(port) => port,
+    None => NonZeroU16::MIN,
+};
+
+/// What rides in a record beside the addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Services {
+    /// The UDP port at which the host proves its identity (docs/identity.md).
+    pub proof_port: NonZeroU16,
+    /// The host key of its ssh server.
+    pub ssh: Option<SshHostKey>,
+    /// The key in its TLS certificate.
+    pub tls: Option<TlsPin>,
+}
+
+impl Default for Services {
+    fn default() -> Self {
+        Self { proof_port: PROOF_PORT, ssh: None, tls: None }
+    }
+}
+
+impl Services {
+    /// Writes the fields, each with a blank before it; nothing for what is as usual.
+    pub(super) fn fields(&self) -> String {
+        let mut text = String::new();
+        if self.proof_port != PROOF_PORT {
+            text.push_str(&format!(" p={}", self.proof_port));
+        }
+        if let Some(SshHostKey(key)) = self.ssh {
+            text.push_str(&format!(" h={}", BASE64URL_NOPAD.encode(&key)));
+        }
+        if let Some(TlsPin(digest)) = self.tls {
+            text.push_str(&format!(" c={}", BASE64URL_NOPAD.encode(&digest)));
+        }
+        text
+    }
+
+    /// Takes the fields from the front of the rest of a record; `None` when one of them cannot be read.
+    pub(super) fn take<'text, I>(fields: &mut std::iter::Peekable<I>) -> Option<Self>
+    where
+        I: Iterator<Item = &'text str>,
+    {
+        let mut next =
+            |name: &str| fields.next_if(|field| field.starts_with(name)).map(|field| field.get(name.len()..));
+        let proof_port = match next("p=") {
+            Some(value) => value?.parse().ok()?,
+            None => PROOF_PORT,
+        };
+        let ssh = match next("h=") {
+            Some(value) => Some(SshHostKey(bytes(value?)?)),
+            None => None,
+        };
+        let tls = match next("c=") {
+            Some(value) => Some(TlsPin(bytes(value?)?)),
+            None => None,
+        };
+        Some(Self { proof_port, ssh, tls })
+    }
+}
+
+/// The public Ed25519 host key of an ssh server (RFC 8709).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SshHostKey([u8; 32]);
+
+impl SshHostKey {
+    const KIND: &'static str = "ssh-ed25519";
+
+    /// Takes the 32 bytes of the key.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for SshHostKey {
+    /// Writes it as in a known_hosts file behind the names: `ssh-ed25519 AAAA…` (sshd(8)).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = Self::KIND.as_bytes();
+        let blob = [&11_u32.to_be_bytes()[..], kind, &32_u32.to_be_bytes(), &self.0].concat();
+        write!(f, "{} {}", Self::KIND, BASE64.encode(&blob))
+    }
+}
+
+impl FromStr for SshHostKey {
+    type Err = ServiceError;
+
+    /// Reads a line as in `ssh_host_ed25519_key.pub`: kind, key, and perhaps a comment.
+    fn from_str(line: &str) -> Result<Self, ServiceError> {
+        let mut words = line.split_ascii_whitespace();
+        if words.next() != Some(Self::KIND) {
+            return Err(ServiceError::SshKind);
+        }
+        let blob = words.next().and_then(|text| BASE64.decode(text.as_bytes()).ok()).ok_or(ServiceError::SshKey)?;
+        let head = [&11_u32.to_be_bytes()[..], Self::KIND.as_bytes(), &32_u32.to_be_bytes()].concat();
+        let key = blob.strip_prefix(&head[..]).and_then(|key| key.try_into().ok());
+        key.map(Self).ok_or(ServiceError::SshKey)
+    }
+}
+
+/// The SHA-256 of the public key in a TLS certificate (its SubjectPublicKeyInfo, RFC 7469 section 2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TlsPin([u8; 32]);
+
+impl TlsPin {
+    /// Takes the 32 bytes of the digest.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for TlsPin {
+    /// Writes it as curl's `--pinnedpubkey` takes it: `sha256//` and base64.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256//{}", BASE64.encode(&self.0))
+    }
+}
+
+impl FromStr for TlsPin {
+    type Err = ServiceError;
+
+    fn from_str(text: &str) -> Result<Self, ServiceError> {
+        let digest = text
+            .strip_prefix("sha256//")
+            .and_then(|text| BASE64_NOPAD.decode(text.trim_end_matches('=').as_bytes()).ok()?.try_into().ok());
+        digest.map(Self).ok_or(ServiceError::Tls)
+    }
+}
+
+/// Why a text is no key of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ServiceError {
+    /// Another kind of ssh key.
+    #[error("not an Ed25519 key; expected the line in /etc/ssh/ssh_host_ed25519_key.pub")]
+    SshKind,
+    /// The right kind, and then something else than a key.
+    #[error("a damaged ssh key; expected the line in /etc/ssh/ssh_host_ed25519_key.pub")]
+    SshKey,
+    /// No digest.
+    #[error("not a pin; expected sha256// and 44 characters of base64, as curl's --pinnedpubkey takes it")]
+    Tls,
+}
+
+fn bytes(text: &str) -> Option<[u8; 32]> {
+    BASE64URL_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH";
+
+    #[test]
+    fn an_ssh_key_is_read_from_its_file_and_written_for_known_hosts() {
+        let key: SshHostKey = format!("{LINE} root@home\n").parse().unwrap();
+        assert_eq!(key, SshHostKey::from_bytes([7; 32]));
+        assert_eq!(key.to_string(), LINE);
+        assert_eq!("ssh-rsa AAAA".parse::<SshHostKey>(), Err(ServiceError::SshKind));
+        for damaged in ["ssh-ed25519", "ssh-ed25519 AAAA", &LINE[..LINE.len() - 4]] {
+            assert_eq!(damaged.parse::<SshHostKey>(), Err(ServiceError::SshKey), "{damaged}");
+        }
+    }
+
+    #[test]
+    fn a_tls_pin_is_curls() {
+        let pin = TlsPin::from_bytes([7; 32]);
+        assert_eq!(pin.to_string(), "sha256//BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=");
+        assert_eq!(pin.to_string().parse(), Ok(pin));
+        for bad in ["BwcH", "sha256//BwcH", "sha1//BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="] {
+            assert_eq!(bad.parse::<TlsPin>(), Err(ServiceError::Tls), "{bad}");
+        }
+    }
+}
