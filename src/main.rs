@@ -20,10 +20,10 @@ fn main() -> ExitCode {
     match runtime.block_on(roles::run(&cli)) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            let mut told = format!("ringup: {failure}\n");
-            if let Some(hint) = &failure.hint {
-                told.push_str("hint: ");
-                told.push_str(hint);
+            let mut told = format!("ringup: {failure}\nhint: {}\n", failure.advice());
+            for heard in failure.evidence.iter().filter(|_heard| cli.verbose > 0) {
+                told.push_str("  seen: ");
+                told.push_str(heard);
                 told.push('\n');
             }
             if let Err(error) = std::io::stderr().write_all(told.as_bytes()) {
