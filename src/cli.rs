@@ -7,7 +7,9 @@ use clap::{Parser, Subcommand};
 
 use crate::administration::{CredentialCommand, HostCommand};
 use crate::config::DEFAULT_PATH;
+use crate::config::value::Span;
 use crate::control::JournalArgs;
+use crate::record::PublicKey;
 
 /// Telephones a machine that has no fixed address, has it come online, and connects to it.
 #[derive(Debug, Parser)]
@@ -27,22 +29,28 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Wake a host if need be, and run a command with its address.
+    /// Wake hosts if need be, have each prove that it is the one, and run a command with its address.
     ///
-    /// In the command, {} and {addr} become the address, {host} the host's name. Without a command the address is
-    /// printed.
-    Connect {
-        /// The site's name, as in the configuration's sites section.
-        site: String,
-        /// Say nothing on the way.
-        #[arg(long, short)]
-        quiet: bool,
-        /// Tell the steps as JSON lines on standard error.
-        #[arg(long)]
-        json: bool,
-        /// The command.
-        #[arg(last = true, value_name = "COMMAND")]
-        command: Vec<String>,
+    /// In the command, {} and {addr} become the address, {host} the host's name, {tls-pin} the pin of its TLS key; ssh, scp
+    /// and sftp are told by which key they will meet it. Without a command the address is printed.
+    Connect(ConnectArgs),
+    /// Join standard input and output to a port of a host, waking it if need be: ssh's ProxyCommand.
+    ///
+    /// In ~/.ssh/config, so that plain `ssh home` wakes it:
+    ///
+    ///     Host home
+    ///         ProxyCommand ringup proxy %n %p
+    ///         HostKeyAlias home.dyn.example
+    #[command(verbatim_doc_comment)]
+    Proxy {
+        /// The site's name, or its host's.
+        host: String,
+        /// The port.
+        #[arg(default_value_t = 22)]
+        port: u16,
+        /// How long it may take.
+        #[command(flatten)]
+        patience: Patience,
     },
     /// Ring a host once, and hang up.
     Wake {
@@ -56,6 +64,16 @@ pub enum Command {
         /// Print it as JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Remember a host's key: the one given, or else the one in the directory if none is known yet.
+    ///
+    /// A host whose site has no `identity` is remembered by the first key that it proves to hold. This says it beforehand, or
+    /// puts a new key in its place.
+    Trust {
+        /// A site's name as in the configuration, or a host's full name.
+        host: String,
+        /// The key, as `ringup identity` prints it at the host.
+        key: Option<PublicKey>,
     },
     /// Wait for a call that wakes this machine, and bring it online.
     Listen {
@@ -155,6 +173,16 @@ pub enum Command {
         #[arg(default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
         count: u16,
     },
+    /// Print completions of this command line for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write one for each command into a folder.
+    Man {
+        /// The folder.
+        folder: Option<PathBuf>,
+    },
     /// Show the whole road on one machine, on real PPP links and an emulated telephone network.
     Demo,
     /// Called by pppd's ip-up hook.
@@ -166,6 +194,41 @@ pub enum Command {
     /// Holds our own link for `ringup connect`.
     #[command(hide = true)]
     OwnLink,
+}
+
+/// What `ringup connect` is to do.
+#[derive(Debug, clap::Args)]
+pub struct ConnectArgs {
+    /// The sites' names, as in the configuration's sites section, or their hosts'.
+    #[arg(required = true, value_name = "SITE")]
+    pub sites: Vec<String>,
+    /// Say nothing on the way.
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Tell the steps as JSON lines on standard error.
+    #[arg(long)]
+    pub json: bool,
+    /// How long it may take.
+    #[command(flatten)]
+    pub patience: Patience,
+    /// The command.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// How long it may take to reach a host.
+#[derive(Debug, clap::Args)]
+pub struct Patience {
+    /// How long to wait after a ring for the new record, in place of the site's `wait`: such as 90s or 3m.
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub wait: Option<Span>,
+    /// How long all of it may take until the host is there: such as 2m. No limit if left out, but those of each step.
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub timeout: Option<Span>,
+}
+
+fn span(text: &str) -> Result<Span, String> {
+    Span::try_from(text.to_owned())
 }
 
 /// What to do with a modem.

@@ -8,13 +8,15 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::CommandFactory;
 use ringup::dns::Resolver;
 use ringup::dns::tsig::{Algorithm, TsigKey};
 use ringup::exit::Status;
-use ringup::record::{Identity, Record, Seq, SignedRecord};
+use ringup::identity::Prover;
+use ringup::record::{Identity, Record, Seq, Services, SignedRecord};
 use ringup::secret::Secret;
 
 use self::support::{BOUND, Said, Scratch, directory, run};
@@ -56,7 +58,7 @@ fn home(folder: &Scratch, port: &Path) -> String {
 /// The configuration of a client of one directory, with one site.
 fn client(servers: SocketAddr, port: &Path, identity: &Identity) -> String {
     format!(
-        "directory-servers = [\"{servers}\"]\n[modem]\nport = \"{}\"\n\
+        "directory-servers = [\"{servers}\"]\nstate-directory = \"/proc/none\"\n[modem]\nport = \"{}\"\n\
          [sites.home]\nhost = \"home.dyn.example\"\nidentity = \"{}\"\nnumber = \"555-0102\"\n",
         port.display(),
         identity.public_key()
@@ -315,21 +317,21 @@ async fn the_directory_tells_strangers_sleepers_and_impostors_apart() {
     assert!(told.contains("home.dyn.example has never registered"), "{told}");
 
     let key = TsigKey::new("home", Algorithm::HmacSha256, &Secret::new(TSIG.as_bytes().to_vec())).unwrap();
-    let record = Record::online(
-        "home.dyn.example".parse().unwrap(),
-        vec!["203.0.113.9".parse().unwrap()],
-        Seq::FIRST,
-        ringup::clock::unix_seconds(),
-        600,
-    );
-    let signed = SignedRecord::sign(record.unwrap(), &pinned);
+    let loopback = "127.0.0.1".parse().unwrap();
+    let pinned = Arc::new(pinned);
+    let mut prover = Prover::new(Arc::clone(&pinned), 0);
+    let port = prover.stand_at(&[loopback])[0].port();
+    let services = Services { proof_port: port.try_into().unwrap(), ..Services::default() };
+    let host = "home.dyn.example".parse().unwrap();
+    let record = Record::online(host, vec![loopback], Seq::FIRST, ringup::clock::unix_seconds(), 600);
+    let signed = SignedRecord::sign(record.unwrap().with_services(services), &pinned);
     let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     Resolver::new(vec![address]).update(&"dyn.example".parse().unwrap(), &signed, &key, deadline).await.unwrap();
 
     let found = run(here.root(), &["query", "home", "-c", "client.toml"]).await;
     assert_eq!((found.code, found.stderr.as_str()), (Some(0), ""));
     assert!(
-        found.stdout.starts_with("home.dyn.example is online at 203.0.113.9 (record 1, ed25519:"),
+        found.stdout.starts_with("home.dyn.example is online at 127.0.0.1 (record 1, ed25519:"),
         "{}",
         found.stdout
     );
@@ -342,7 +344,16 @@ async fn the_directory_tells_strangers_sleepers_and_impostors_apart() {
     let command = ["connect", "home", "--quiet", "-c", "client.toml", "--", "/nonexistent/command", "{}"];
     fails(&here, &command, Status::NoCommand).await;
     let reached = run(here.root(), &["connect", "home", "--quiet", "-c", "client.toml"]).await;
-    assert_eq!((reached.code, reached.stdout.as_str()), (Some(0), "203.0.113.9\n"), "{}", reached.stderr);
+    assert_eq!((reached.code, reached.stdout.as_str()), (Some(0), "127.0.0.1\n"), "{}", reached.stderr);
+
+    // The port of somebody else's proof: the host is not there, and has no number here.
+    drop(prover);
+    let mut impostor = Prover::new(Arc::new(other), port);
+    impostor.stand_at(&[loopback]);
+    here.write("unrung.toml", &client(address, Path::new("/dev/ttyS0"), &pinned).replace("number = ", "# number = "));
+    let command = ["connect", "home", "--quiet", "-c", "unrung.toml", "--", "touch", "reached"];
+    let told = fails(&here, &command, Status::Impostor).await;
+    assert!(told.contains("127.0.0.1 is not home.dyn.example any more") && told.contains("nothing was sent"), "{told}");
 
     let (status, _log) = daemon.terminate().await;
     assert_eq!(status.code(), Some(0));

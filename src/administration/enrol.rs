@@ -3,9 +3,8 @@
 //! Writes secrets to files of mode 0600 beside the configuration, and the configuration whole or not at all. Refuses to
 //! touch the account of another host. Run again with a newer code of the same host it only replaces the secret.
 
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io::{ErrorKind, Read};
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -14,6 +13,7 @@ use super::EnrolmentCode;
 use crate::clock;
 use crate::config::Config;
 use crate::dns::{Resolver, UpdateError};
+use crate::durable;
 use crate::exit::{Failure, Status};
 use crate::record::{Identity, Record, SeqStore, SignedRecord};
 
@@ -53,7 +53,8 @@ pub async fn enrol(config: &Path, code: Option<&str>) -> Result<String, Failure>
     write_secret(&secret, code.secret.expose())?;
     let ours = if identity.exists() { Identity::load(&identity) } else { Identity::create(&identity) };
     let ours = ours.map_err(|error| Failure::caused(Status::Secret, &error))?;
-    replace(&config, with_account(&text, &code), 0o644).map_err(|error| cannot_write(&config, &error))?;
+    durable::replace(&config, with_account(&text, &code).as_bytes(), 0o644)
+        .map_err(|error| cannot_write(&config, &error))?;
     let state = Config::load(&config)?.file().state_directory.clone();
     let told = format!("{} is {} in {}", code.host, ours.public_key(), config.display());
     match tell(&code, &ours, &state).await {
@@ -137,26 +138,7 @@ fn read_stdin() -> Result<String, Failure> {
 fn write_secret(path: &Path, secret: &[u8]) -> Result<(), Failure> {
     let mut line = secret.to_vec();
     line.push(b'\n');
-    replace(path, &line, 0o600).map_err(|error| cannot_write(path, &error))
-}
-
-/// Writes a file whole or not at all.
-fn replace(path: &Path, content: impl AsRef<[u8]>, mode: u32) -> std::io::Result<()> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(format!(".{}.new", std::process::id()));
-    let partial = PathBuf::from(partial);
-    let written = (|| {
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&partial)?;
-        file.write_all(content.as_ref())?;
-        file.sync_all()?;
-        std::fs::rename(&partial, path)
-    })();
-    if written.is_err()
-        && let Err(error) = std::fs::remove_file(&partial)
-    {
-        tracing::debug!(%error, "no partial file to remove");
-    }
-    written
+    durable::replace(path, &line, 0o600).map_err(|error| cannot_write(path, &error))
 }
 
 fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {

@@ -137,8 +137,8 @@ pub struct Watch {
 pub struct Site {
     /// Its full name in the directory.
     pub host: String,
-    /// Its public key (`ringup identity FILE` on the host prints it).
-    pub identity: String,
+    /// Its public key (`ringup identity FILE` on the host prints it); without it the first one that it proves to hold.
+    pub identity: Option<String>,
     /// The number that wakes it; a host on broadband has none.
     pub number: Option<Telephone>,
     /// How a call wakes it.

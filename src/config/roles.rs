@@ -10,11 +10,12 @@ use super::answer::WakeBy;
 use super::host::Account;
 use super::modem::Modem;
 use super::{Config, ConfigError};
+use crate::connect::known::KnownHosts;
 use crate::connect::{self, own_link};
 use crate::dns::TsigKey;
 use crate::dns::tsig::Algorithm;
 use crate::exit::{Failure, Status};
-use crate::record::PublicKey;
+use crate::record::{HostName, PublicKey, Seq};
 use crate::secret::Secret;
 use crate::{line, listen, provide, watch};
 
@@ -70,31 +71,67 @@ impl Config {
     /// When a section is missing or wrong.
     pub fn connect(&self, name: &str) -> Result<Option<connect::Settings>, ConfigError> {
         let Some(site) = self.file().sites.get(name) else { return Ok(None) };
-        let key = |key: &str| format!("sites.{name}.{key}");
+        let host: HostName = self.parsed(&format!("sites.{name}.host"), &site.host, "a host's full name")?;
+        let known = self.known_hosts();
+        let (identity, seen) = self.identity_of(name, &host)?;
         let plan = connect::attempt::Plan {
-            host: self.parsed(&key("host"), &site.host, "a host's full name")?,
-            identity: self.parsed::<PublicKey>(&key("identity"), &site.identity, "what `ringup identity` prints")?,
+            host,
+            identity,
+            seen,
             has_number: site.number.is_some(),
             answers: site.wake == WakeBy::Answer,
             calls: site.calls,
             wait: site.wait.duration(),
+            until: None,
             has_isp: self.file().isp.is_some(),
         };
-        let own_link = match &self.file().isp {
-            Some(_) => {
-                self.modem(Purpose::DialOnly)?;
-                self.isp()?;
-                let runtime = &self.file().runtime_directory;
-                Some(own_link::Settings {
-                    socket: runtime.join("own-link.sock"),
-                    log: runtime.join("own-link.log"),
-                    config: self.path().to_owned(),
-                })
-            }
+        Ok(Some(connect::Settings { plan, directory: self.servers()?, call: self.call(name)?, known }))
+    }
+
+    /// What is remembered of hosts.
+    #[must_use]
+    pub fn known_hosts(&self) -> KnownHosts {
+        KnownHosts::new(&self.file().state_directory)
+    }
+
+    /// A site's key, as the file pins it or as it was remembered, and the newest record that it was seen with.
+    ///
+    /// # Errors
+    /// When the key cannot be read, or what is remembered cannot.
+    pub fn identity_of(&self, name: &str, host: &HostName) -> Result<(Option<PublicKey>, Option<Seq>), ConfigError> {
+        let key = format!("sites.{name}.identity");
+        let pinned = match self.file().sites.get(name).and_then(|site| site.identity.as_ref()) {
+            Some(text) => Some(self.parsed::<PublicKey>(&key, text, "what `ringup identity` prints")?),
             None => None,
         };
-        let directory = self.servers()?;
-        Ok(Some(connect::Settings { plan, directory, call: self.call(name)?, own_link }))
+        let remembered = match self.known_hosts().find(host) {
+            Ok(remembered) => remembered,
+            // What a pinned host was seen with only fences off its past.
+            Err(error) if pinned.is_some() => {
+                tracing::debug!(%error, "an old record would not be known as such");
+                None
+            }
+            Err(error) => {
+                return Err(self.wrong("state-directory", Failure::caused(Status::Configuration, &error).message));
+            }
+        };
+        let seen = remembered.filter(|known| pinned.is_none_or(|pinned| pinned == known.key));
+        Ok((pinned.or_else(|| remembered.map(|known| known.key)), seen.and_then(|known| known.seq)))
+    }
+
+    /// Our own link, for a machine that has a provider to dial.
+    ///
+    /// # Errors
+    /// When a section is missing or wrong.
+    pub fn own_link(&self) -> Result<Option<own_link::Settings>, ConfigError> {
+        if self.file().isp.is_none() {
+            return Ok(None);
+        }
+        self.modem(Purpose::DialOnly)?;
+        self.isp()?;
+        let runtime = &self.file().runtime_directory;
+        let (socket, log) = (runtime.join("own-link.sock"), runtime.join("own-link.log"));
+        Ok(Some(own_link::Settings { socket, log, config: self.path().to_owned() }))
     }
 
     /// How to ring a site; `None` when it has no number.
@@ -165,6 +202,9 @@ impl Config {
         if file.watch.is_some() {
             self.watch()?;
             roles.push("watch".to_owned());
+        }
+        if !file.sites.is_empty() {
+            self.own_link()?;
         }
         for site in file.sites.keys() {
             self.connect(site)?;

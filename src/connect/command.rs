@@ -1,36 +1,96 @@
-//! The command to run once the host is there: `{}` or `{addr}` becomes the address, `{host}` the host's name.
+//! The command to run once the host is there: `{}` or `{addr}` becomes the address, `{host}` the host's name, `{tls-pin}`
+//! the pin of its TLS key; and ssh is told whom it will meet.
 
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
 
+use super::attempt::Found;
+use super::known::KnownHosts;
 use crate::exit::{Failure, Status};
-use crate::record::HostName;
+use crate::record::{HostName, SshHostKey};
 
-/// The command with the host's address and name in their places.
-#[must_use]
-pub fn filled_in(command: &[String], address: IpAddr, host: &HostName) -> Vec<OsString> {
-    let address = address.to_string();
-    command
-        .iter()
-        .map(|word| word.replace("{}", &address).replace("{addr}", &address).replace("{host}", host.as_str()).into())
-        .collect()
+/// The programs that take ssh's options.
+const OF_SSH: [&str; 3] = ["scp", "sftp", "ssh"];
+
+/// The command with what is known of the host in its places.
+///
+/// # Errors
+/// When it wants a pin that the host's record does not have, or ssh's file cannot be written.
+pub fn filled_in(command: &[String], found: &Found, known: &KnownHosts) -> Result<Vec<OsString>, Failure> {
+    let record = found.record.record();
+    let host = record.host();
+    let mut filled = Vec::new();
+    for word in command {
+        let mut word = with_address(word, found.address).replace("{host}", host.as_str());
+        if word.contains("{tls-pin}") {
+            let pin = record.services().tls.ok_or_else(|| {
+                Failure::new(Status::Missing, format!("the record of {host} has no pin of a TLS key"))
+                    .hint("give it one with `tls-pin` in [host] there, or leave {tls-pin} out here")
+            })?;
+            word = word.replace("{tls-pin}", &pin.to_string());
+        }
+        filled.push(OsString::from(word));
+    }
+    let program = command.first().and_then(|program| Path::new(program).file_name()?.to_str());
+    if program.is_some_and(|program| OF_SSH.contains(&program)) {
+        filled.splice(1..1, ssh_options(host, record.services().ssh, known)?);
+    }
+    Ok(filled)
 }
 
-/// Runs a command with our standard streams and gives its exit status, 128 + n after signal n as shells do.
+/// The address in its places; an IPv6 one in brackets where it is part of a URL, or a colon follows (RFC 3986 section
+/// 3.2.2, scp(1)).
+fn with_address(word: &str, address: IpAddr) -> String {
+    let (plain, bracketed) = (address.to_string(), format!("[{address}]"));
+    let mut filled = word.replace("{addr}", "{}");
+    while let Some((before, after)) = filled.split_once("{}") {
+        let of_many = before.ends_with("//") || after.starts_with(':');
+        let address = if address.is_ipv6() && of_many { &bracketed } else { &plain };
+        filled = format!("{before}{address}{after}");
+    }
+    filled
+}
+
+/// ssh knows the host by its name, whatever its address, and by the key in its record alone; where the record has none,
+/// by the first one that it shows, in a file of ringup's own.
+fn ssh_options(host: &HostName, key: Option<SshHostKey>, known: &KnownHosts) -> Result<Vec<OsString>, Failure> {
+    let line = key.map(|key| format!("{host} {key}\n"));
+    let file = known.for_ssh(host, line.as_deref()).map_err(|error| {
+        Failure::caused(Status::Configuration, &error).hint("make state-directory writable for whoever connects")
+    })?;
+    let mut options = vec![
+        format!("HostKeyAlias={host}"),
+        format!("UserKnownHostsFile=\"{}\"", file.display()),
+        "GlobalKnownHostsFile=/dev/null".to_owned(),
+    ];
+    match key {
+        Some(_) => options.extend(["StrictHostKeyChecking=yes".to_owned(), "HostKeyAlgorithms=ssh-ed25519".to_owned()]),
+        None => options.push("StrictHostKeyChecking=accept-new".to_owned()),
+    }
+    Ok(options.into_iter().flat_map(|option| ["-o".into(), option.into()]).collect())
+}
+
+/// Runs a command with our standard streams, or without our standard input where it is one of several, and gives its
+/// exit status, 128 + n after signal n as shells do.
 ///
 /// # Errors
 /// When it cannot be started.
 ///
 /// # Cancel safety
 /// When dropped the command is killed.
-pub async fn run(command: &[OsString]) -> Result<u8, Failure> {
+pub async fn run(command: &[OsString], one_of_several: bool) -> Result<u8, Failure> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(Failure::new(Status::NoCommand, "there is no command to run"));
     };
-    let child = tokio::process::Command::new(program).args(arguments).kill_on_drop(true).spawn();
-    let mut child = child.map_err(|error| {
+    let mut running = tokio::process::Command::new(program);
+    running.args(arguments).kill_on_drop(true);
+    if one_of_several {
+        running.stdin(Stdio::null());
+    }
+    let mut child = running.spawn().map_err(|error| {
         Failure::new(Status::NoCommand, format!("cannot run {}: {error}", program.display()))
             .hint("the host is online; check the command after --")
     })?;
@@ -46,26 +106,79 @@ fn code(status: ExitStatus) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{Identity, Record, Seq, Services, SignedRecord, TlsPin};
+    use crate::scratch::Scratch;
+
+    fn found(address: &str, services: Services) -> Found {
+        let address: IpAddr = address.parse().unwrap();
+        let record =
+            Record::online("home.dyn.example".parse().unwrap(), vec![address], Seq::FIRST, 1_000, 600).unwrap();
+        let record = SignedRecord::sign(record.with_services(services), &Identity::generate().unwrap());
+        Found { record, address, first_use: false }
+    }
+
+    fn fill(command: &[&str], found: &Found) -> Result<Vec<String>, Failure> {
+        let folder = Scratch::new("command");
+        let command: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
+        let filled = filled_in(&command, found, &KnownHosts::new(folder.root()))?;
+        let root = folder.root().display().to_string();
+        Ok(filled.into_iter().map(|word| word.into_string().unwrap().replace(&root, "STATE")).collect())
+    }
 
     #[test]
     fn address_and_name_go_where_they_are_asked_for() {
-        let command = ["ssh", "-o", "HostKeyAlias={host}", "{}", "http://{addr}/"].map(str::to_owned);
-        let host = "home.dyn.example".parse().unwrap();
-        let filled = filled_in(&command, IpAddr::from([203, 0, 113, 10]), &host);
-        assert_eq!(filled, ["ssh", "-o", "HostKeyAlias=home.dyn.example", "203.0.113.10", "http://203.0.113.10/"]);
+        let filled = fill(&["nc", "-x{host}", "{}", "http://{addr}/"], &found("203.0.113.10", Services::default()));
+        assert_eq!(filled.unwrap(), ["nc", "-xhome.dyn.example", "203.0.113.10", "http://203.0.113.10/"]);
+        let filled = fill(&["ping", "{}", "http://{}/", "root@{}:/tmp"], &found("2001:db8::1", Services::default()));
+        assert_eq!(filled.unwrap(), ["ping", "2001:db8::1", "http://[2001:db8::1]/", "root@[2001:db8::1]:/tmp"]);
+    }
+
+    #[test]
+    fn ssh_meets_the_host_by_name_and_by_the_key_in_its_record_and_no_other() {
+        let key = SshHostKey::from_bytes([7; 32]);
+        let services = Services { ssh: Some(key), ..Services::default() };
+        let filled = fill(&["/usr/bin/ssh", "{}", "uptime"], &found("203.0.113.10", services)).unwrap();
+        let expected = [
+            "/usr/bin/ssh",
+            "-o",
+            "HostKeyAlias=home.dyn.example",
+            "-o",
+            "UserKnownHostsFile=\"STATE/known/home.dyn.example.ssh\"",
+            "-o",
+            "GlobalKnownHostsFile=/dev/null",
+            "-o",
+            "StrictHostKeyChecking=yes",
+            "-o",
+            "HostKeyAlgorithms=ssh-ed25519",
+            "203.0.113.10",
+            "uptime",
+        ];
+        assert_eq!(filled, expected);
+        let filled = fill(&["scp", "x", "{}:"], &found("203.0.113.10", Services::default())).unwrap();
+        assert!(filled.contains(&"StrictHostKeyChecking=accept-new".to_owned()), "{filled:?}");
+        assert_eq!(filled.last().map(String::as_str), Some("203.0.113.10:"));
+    }
+
+    #[test]
+    fn a_pin_is_filled_in_or_its_lack_is_told() {
+        let services = Services { tls: Some(TlsPin::from_bytes([7; 32])), ..Services::default() };
+        let filled = fill(&["curl", "--pinnedpubkey", "{tls-pin}"], &found("203.0.113.10", services)).unwrap();
+        assert_eq!(filled[2], TlsPin::from_bytes([7; 32]).to_string());
+        let failure = fill(&["curl", "{tls-pin}"], &found("203.0.113.10", Services::default())).unwrap_err();
+        assert_eq!(failure.status, Status::Missing);
     }
 
     #[tokio::test]
     async fn the_commands_status_is_ours() {
         let command = ["sh", "-c", "exit 7"].map(OsString::from);
-        assert_eq!(run(&command).await, Ok(7));
+        assert_eq!(run(&command, false).await, Ok(7));
         let killed = ["sh", "-c", "kill -TERM $$"].map(OsString::from);
-        assert_eq!(run(&killed).await, Ok(143));
+        assert_eq!(run(&killed, true).await, Ok(143));
     }
 
     #[tokio::test]
     async fn a_command_that_is_not_there_has_a_status_of_its_own() {
-        let failure = run(&["/nonexistent/command".into()]).await.unwrap_err();
+        let failure = run(&["/nonexistent/command".into()], false).await.unwrap_err();
         assert_eq!(failure.status, Status::NoCommand);
     }
 }

@@ -1,13 +1,25 @@
-//! What a person sees while a host is woken: one line a step, with the seconds since the start. Standard error, since
-//! standard output belongs to the command; JSON lines there instead with `--json`.
+//! What somebody who waits is told: a line a step, with the seconds that it takes while it takes them. Standard error,
+//! since standard output belongs to the command; JSON lines there instead with `--json`.
+//!
+//! Quiet where nobody looks: when standard error is no terminal. Failures are told in any case, by whoever ends the program.
 
-use std::io::Write;
+mod words;
+
+use std::io::IsTerminal;
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::attempt::Note;
+use crate::exit::Failure;
 use crate::report::Report;
+
+/// How often the seconds on a terminal move on.
+const TICK: Duration = Duration::from_millis(100);
 
 /// A step on the way to a host.
 #[derive(Clone, Debug, Serialize)]
@@ -41,6 +53,15 @@ pub enum Event {
         /// Its name.
         host: String,
     },
+    /// The directory has an older record than was seen before.
+    RolledBack {
+        /// The host's name.
+        host: String,
+        /// The record's sequence number.
+        seq: u64,
+        /// The greatest one that was seen.
+        seen: u64,
+    },
     /// The host is being rung.
     Ringing {
         /// Its name.
@@ -48,13 +69,26 @@ pub enum Event {
     },
     /// The wake-up call is over.
     CallOver {
+        /// The host's name.
+        host: String,
         /// How it ended.
         outcome: String,
     },
     /// The host answered the wake-up call, and said what it does.
     Told {
+        /// The host's name.
+        host: String,
         /// What.
         words: String,
+    },
+    /// The number could not be reached; after a pause the directory is asked, and then it is rung again.
+    Pausing {
+        /// The host's name.
+        host: String,
+        /// Why.
+        why: String,
+        /// How long the pause is, in milliseconds.
+        pause: u64,
     },
     /// The directory is watched for a newer record.
     Waiting {
@@ -63,38 +97,85 @@ pub enum Event {
         /// Newer than this one; `None` when it had none.
         after: Option<u64>,
     },
-    /// The host is there.
+    /// The host is to prove that it is the one.
+    Proving {
+        /// Its name.
+        host: String,
+        /// Where.
+        addresses: Vec<IpAddr>,
+    },
+    /// Nobody outside the host's network can connect to it.
+    Unreachable {
+        /// The host's name.
+        host: String,
+        /// From how far it can be reached: `carrier-nat`, `private`, `local`.
+        reachability: &'static str,
+        /// What can be done about it.
+        advice: &'static str,
+    },
+    /// The host is not where its record says any more.
+    Gone {
+        /// Its name.
+        host: String,
+        /// What is there.
+        why: String,
+    },
+    /// The host's key was not known before, and is from now on.
+    FirstUse {
+        /// The host's name.
+        host: String,
+        /// Its key.
+        key: String,
+        /// The key's fingerprint.
+        fingerprint: String,
+    },
+    /// The host is there, and has proved that it is the one.
     Online {
         /// Its name.
         host: String,
         /// Its record's sequence number.
         seq: u64,
-        /// Where it is.
+        /// The address at which it has proved it.
+        address: IpAddr,
+        /// All that its record has.
         addresses: Vec<IpAddr>,
+    },
+    /// The host was not reached.
+    Failed {
+        /// Its name.
+        host: String,
+        /// The cause's name, as in docs/outcomes.md.
+        cause: &'static str,
+        /// The exit status that goes with it.
+        status: u8,
+        /// What happened.
+        message: String,
+        /// What to do.
+        hint: String,
     },
 }
 
 impl Event {
-    /// The step in words.
-    fn words(&self) -> String {
-        match self {
-            Self::Asking { host } => format!("asking the directory for {host}"),
-            Self::OwnLinkDialling => "no way to the directory: dialling our provider".to_owned(),
-            Self::OwnLinkUp { interface, address } => format!("our own link is up: {address} on {interface}"),
-            Self::OwnLinkDown => "our own link is down: the line is needed for the call".to_owned(),
-            Self::Asleep { host, seq } => format!("{host} is asleep (record {seq})"),
-            Self::NeverRegistered { host } => format!("{host} has no record yet: it is asleep"),
-            Self::Ringing { host } => format!("ringing {host}"),
-            Self::CallOver { outcome } if outcome == "RangOut" => "it rang; hung up before anybody answered".to_owned(),
-            Self::CallOver { outcome } => format!("the call is over: {outcome}"),
-            Self::Told { words } => format!("it answered: {words}"),
-            Self::Waiting { host, after: Some(seq) } => format!("waiting for a record of {host} newer than {seq}"),
-            Self::Waiting { host, after: None } => format!("waiting for {host} to register"),
-            Self::Online { host, seq, addresses } => {
-                let addresses: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
-                format!("{host} is online at {} (record {seq})", addresses.join(", "))
+    /// What an attempt notes, as an event.
+    pub(super) fn of_note(note: &Note, host: String) -> Self {
+        match note {
+            Note::RolledBack { found, seen } => Self::RolledBack { host, seq: found.number(), seen: seen.number() },
+            Note::Unreachable(reachability) => Self::Unreachable {
+                host,
+                reachability: reachability.as_str(),
+                advice: reachability.advice().unwrap_or_default(),
+            },
+            Note::Gone { why } => Self::Gone { host, why: why.clone() },
+            Note::Pausing { why, pause } => {
+                let pause = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+                Self::Pausing { host, why: why.clone(), pause }
             }
         }
+    }
+
+    /// Whether something is waited for once this has been told.
+    fn begins_a_wait(&self) -> bool {
+        !matches!(self, Self::Online { .. } | Self::Failed { .. } | Self::FirstUse { .. } | Self::Unreachable { .. })
     }
 }
 
@@ -108,33 +189,80 @@ pub struct Progress {
 #[derive(Debug)]
 enum Style {
     Quiet,
+    /// A line a step, with the seconds since the start.
     Words,
+    /// A line a step, with the seconds that it takes, as they pass.
+    Live(Mutex<Option<ProgressBar>>),
     Json,
 }
 
 impl Progress {
-    /// For a person, a program, or nobody.
+    /// For a program, for a person who looks on or reads a log, or for nobody.
     #[must_use]
-    pub fn new(quiet: bool, json: bool) -> Self {
-        let style = match (json, quiet) {
-            (true, _) => Style::Json,
-            (false, true) => Style::Quiet,
-            (false, false) => Style::Words,
+    pub fn new(quiet: bool, json: bool, verbose: bool) -> Self {
+        let style = match (json, quiet, verbose) {
+            (true, ..) => Style::Json,
+            (false, true, _) => Style::Quiet,
+            (false, false, true) => Style::Words,
+            (false, false, false) if std::io::stderr().is_terminal() => Style::Live(Mutex::new(None)),
+            (false, false, false) => Style::Quiet,
         };
         Self { started: Instant::now(), style }
     }
 
     /// Tells a step.
     pub fn say(&self, event: &Event) {
-        match self.style {
+        match &self.style {
             Style::Quiet => {}
             Style::Json => Report::Stderr.say(event),
             Style::Words => {
                 let seconds = self.started.elapsed().as_secs_f64();
-                if let Err(error) = writeln!(std::io::stderr(), "{seconds:6.1} s  {}", event.words()) {
+                let line = format!("{seconds:6.1} s  {}\n", event.words());
+                if let Err(error) = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()) {
                     tracing::debug!(%error, "nobody reads");
+                }
+            }
+            Style::Live(current) => {
+                let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(before) = current.take() {
+                    before.finish();
+                }
+                if matches!(event, Event::Failed { .. }) {
+                    return; // told when the program ends
+                }
+                let line = ProgressBar::new_spinner().with_style(style()).with_message(event.words());
+                if event.begins_a_wait() {
+                    line.enable_steady_tick(TICK);
+                    *current = Some(line);
+                } else {
+                    line.finish();
                 }
             }
         }
     }
+
+    /// Tells that a host was not reached.
+    pub(super) fn failed(&self, host: &str, failure: &Failure) {
+        self.say(&Event::Failed {
+            host: host.to_owned(),
+            cause: failure.status.name(),
+            status: failure.status.code(),
+            message: failure.message.clone(),
+            hint: failure.advice().to_owned(),
+        });
+    }
+}
+
+/// Seconds, then words; the spinner's colour is left off with NO_COLOR (no-color.org).
+fn style() -> ProgressStyle {
+    let seconds = |state: &ProgressState, line: &mut dyn std::fmt::Write| {
+        if write!(line, "{:6.1} s", state.elapsed().as_secs_f64()).is_err() {
+            tracing::trace!("no room for the seconds");
+        }
+    };
+    let style = ProgressStyle::with_template("{seconds} {spinner:.cyan} {wide_msg}");
+    style
+        .unwrap_or_else(|_malformed| ProgressStyle::default_spinner())
+        .tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")
+        .with_key("seconds", seconds)
 }

@@ -157,7 +157,7 @@ impl Show {
         self.timeline.say("client", &format!("fetched: {}", output.trim()));
         let of_this = world.heard.get(heard_before..).unwrap_or_default();
         let online = of_this.iter().rev().find(|heard| heard.who == "client" && heard.event == "online");
-        let address = online.and_then(|heard| heard.fields.get("addresses")?.get(0)?.as_str()?.parse().ok());
+        let address = online.and_then(|heard| heard.fields.get("address")?.as_str()?.parse().ok());
         address.ok_or_else(|| Failure::new(Status::Internal, "connect did not say where the host is"))
     }
 

@@ -122,7 +122,8 @@ fn words(heard: &Heard) -> Option<String> {
         ("client", "call-over") => "hung up; nobody had to answer".to_owned(),
         ("client", "waiting") if field("after") == "null" => "waits for the first record".to_owned(),
         ("client", "waiting") => format!("waits for a record newer than {}", field("after")),
-        ("client", "online") => format!("{} is at {} (record {})", field("host"), field("addresses"), field("seq")),
+        ("client", "proving") => format!("has {} prove to be {}", field("addresses"), field("host")),
+        ("client", "online") => format!("{} is at {} (record {})", field("host"), field("address"), field("seq")),
         _ => return None,
     })
 }

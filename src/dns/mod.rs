@@ -16,5 +16,6 @@ pub mod tsig;
 pub use client::{Answer, QueryError, Resolver, UpdateError, Waited};
 pub use clock::WallClock;
 pub use exchange::Packets;
+pub use random::jittered;
 pub use registrar::{Directory, Progress, RegisterError, Registered, Registrar, Withdrawal};
 pub use tsig::TsigKey;

@@ -15,7 +15,8 @@ pub(super) fn message_id() -> io::Result<u16> {
 }
 
 /// Gives a duration between three and five quarters of `pause`.
-pub(super) fn jittered(pause: Duration) -> Duration {
+#[must_use]
+pub fn jittered(pause: Duration) -> Duration {
     let chance = message_id().unwrap_or(u16::MAX / 2);
     let part = f64::from(chance) / f64::from(u16::MAX);
     pause.mul_f64(0.75 + part / 2.0)

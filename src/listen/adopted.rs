@@ -50,12 +50,15 @@ async fn stay(house: &House, adoption: &Adoption, mut link: AdoptedLink, registr
     tracing::info!(interface = name, "a link that is not ours to hang up is registered");
     say(&Event::Adopted { interface: name.clone(), address: link.local() });
     house.set_place(Some(link.local()));
+    let mut prover = registrar.prover();
+    prover.stand_at(&link.addresses());
     registrar.announce(link.addresses());
     loop {
         tokio::select! {
             became = adoption.follow(&mut link) => match became {
                 Adopted::Addresses => {
                     house.set_place(Some(link.local()));
+                    prover.stand_at(&link.addresses());
                     registrar.announce(link.addresses());
                 }
                 Adopted::Gone => break,

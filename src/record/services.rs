@@ -33,8 +33,9 @@ impl Default for Services {
 }
 
 impl Services {
-    /// Writes the fields, each with a blank before it; nothing for what is as usual.
-    pub(super) fn fields(&self) -> String {
+    /// Writes the fields as in a record, each with a blank before it; nothing for what is as usual.
+    #[must_use]
+    pub fn fields(&self) -> String {
         let mut text = String::new();
         if self.proof_port != PROOF_PORT {
             text.push_str(&format!(" p={}", self.proof_port));
@@ -46,6 +47,14 @@ impl Services {
             text.push_str(&format!(" c={}", BASE64URL_NOPAD.encode(&digest)));
         }
         text
+    }
+
+    /// Reads what [`Services::fields`] has written; `None` for anything else.
+    #[must_use]
+    pub fn read(fields: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(fields).ok()?;
+        let mut fields = text.split(' ').skip(1).peekable();
+        Self::take(&mut fields).filter(|read| read.fields() == text)
     }
 
     /// Takes the fields from the front of the rest of a record; `None` when one of them cannot be read.

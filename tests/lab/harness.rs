@@ -145,7 +145,7 @@ impl Lab {
         assert_eq!((ran.status, ran.output), (0, page_of("home")), "{}", ran.errors);
         let online = self.heard(moment, "client").pop().unwrap();
         assert_eq!(online.event, "online");
-        online.fields["addresses"][0].as_str().unwrap().parse().unwrap()
+        online.fields["address"].as_str().unwrap().parse().unwrap()
     }
 
     /// Rings home, and hangs up.

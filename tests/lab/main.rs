@@ -25,6 +25,7 @@ mod directory;
 mod faults;
 mod hardened;
 mod hooks;
+mod identity;
 mod interrupts;
 mod link;
 mod link_faults;

@@ -13,7 +13,8 @@ fn a_sleeping_host_is_woken_without_an_answer_serves_and_sleeps_again() {
         let first = lab.fetch().await;
 
         let road = ["own-link-dialling", "own-link-up", "asking", "never-registered", "own-link-down", "ringing"];
-        let road = [&road[..], &["call-over", "own-link-dialling", "own-link-up", "waiting", "online"]].concat();
+        let road =
+            [&road[..], &["call-over", "own-link-dialling", "own-link-up", "waiting", "proving", "online"]].concat();
         assert_eq!(lab.names(began, "client"), road);
         lab.since(began, "home", "registered").await;
         let more_rings = |heard: &Heard| heard.event == "ring" && number(heard, "count") > 1;
@@ -31,7 +32,7 @@ fn a_sleeping_host_is_woken_without_an_answer_serves_and_sleeps_again() {
         // A second connect while it is online.
         let again = lab.moment();
         assert_eq!(lab.fetch().await, first);
-        assert_eq!(lab.names(again, "client"), ["asking", "online"]);
+        assert_eq!(lab.names(again, "client"), ["asking", "proving", "online"]);
         assert_eq!(lab.heard(again, "exchange").iter().filter(|heard| heard.event == "dialled").count(), 0);
 
         // It sleeps again: the record first, then the line.

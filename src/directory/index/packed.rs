@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::super::entry::{Entry, Known};
 use super::super::statement::Statement;
-use crate::record::{HostName, PublicKey, Record, Seq, Signature, SignedRecord, State};
+use crate::record::{HostName, PublicKey, Record, Seq, Services, Signature, SignedRecord, State};
 
 /// A registration as the index has it.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +24,8 @@ pub(in crate::directory) struct Kept<'k> {
     four: &'k [[u8; 4]],
     six: &'k [[u8; 16]],
     proof: Option<(&'k [u8; 32], &'k [u8; 64])>,
+    /// What its record says of its services, as it is written there; mostly nothing.
+    services: &'k [u8],
 }
 
 impl<'k> Kept<'k> {
@@ -87,7 +89,7 @@ impl<'k> Kept<'k> {
             State::Asleep => Record::asleep(host.clone(), seq, self.issued, self.lease),
             State::Online => Record::online(host.clone(), self.addresses().collect(), seq, self.issued, self.lease),
         };
-        let record = record.ok()?;
+        let record = record.ok()?.with_services(Services::read(self.services)?);
         Some(match self.proof {
             Some((key, signature)) => Statement::Signed(SignedRecord::from_parts(
                 record,
@@ -120,6 +122,8 @@ pub(super) fn pack(entry: &Entry, hasher: &RandomState) -> Vec<u8> {
     flags |= if entry.expired { EXPIRED } else { 0 };
     flags |= if entry.fence.is_some() { FENCED } else { 0 };
     flags |= if entry.statement.signed().is_some() { CERTIFIED } else { 0 };
+    let services = record.services().fields();
+    flags |= if services.is_empty() { 0 } else { SERVICES };
     let (mut four, mut six) = (Vec::new(), Vec::new());
     for address in record.addresses() {
         match address {
@@ -147,6 +151,10 @@ pub(super) fn pack(entry: &Entry, hasher: &RandomState) -> Vec<u8> {
         bytes.extend(signed.key().as_bytes());
         bytes.extend(signed.signature().as_bytes());
     }
+    if let (false, Ok(length)) = (services.is_empty(), u64::try_from(services.len())) {
+        push_number(&mut bytes, length);
+        bytes.extend(services.as_bytes());
+    }
     bytes
 }
 
@@ -166,7 +174,8 @@ pub(super) fn unpack(bytes: &[u8]) -> Option<Kept<'_>> {
     let four = reader.arrays(usize::from(counts >> 4));
     let six = reader.arrays(usize::from(counts & 15));
     let proof = if flags & CERTIFIED == 0 { None } else { reader.array().zip(reader.array()) };
-    Some(Kept { flags, received, seq, issued, lease, time_signed, by, mac, four, six, proof })
+    let services = if flags & SERVICES == 0 { &[] } else { reader.text() };
+    Some(Kept { flags, received, seq, issued, lease, time_signed, by, mac, four, six, proof, services })
 }
 
 fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
@@ -205,6 +214,14 @@ impl<'k> Reader<'k> {
         from.wrapping_add(difference.cast_unsigned())
     }
 
+    /// A number, and so many bytes.
+    fn text(&mut self) -> &'k [u8] {
+        let length = usize::try_from(self.number()).unwrap_or(usize::MAX);
+        let Some((taken, rest)) = self.0.split_at_checked(length) else { return &[] };
+        self.0 = rest;
+        taken
+    }
+
     fn array<const N: usize>(&mut self) -> Option<&'k [u8; N]> {
         let (array, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
@@ -229,3 +246,4 @@ const ONLINE: u8 = 1;
 const EXPIRED: u8 = 2;
 const FENCED: u8 = 4;
 const CERTIFIED: u8 = 8;
+const SERVICES: u8 = 16;

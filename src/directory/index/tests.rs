@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::directory::entry::Fence;
 use crate::directory::fixture::{Fixture, NOW, host};
-use crate::record::{Record, Seq, SignedRecord};
+use crate::record::{Record, Seq, Services, SignedRecord, SshHostKey};
 
 fn entry(statement: Statement) -> Entry {
     let fence = Some(Fence { time_signed: NOW - 2, mac: vec![5; 32] });
@@ -16,7 +16,8 @@ proptest! {
     #[test]
     fn any_registration_survives_packing(
         addresses in proptest::collection::vec(any::<std::net::IpAddr>(), 0..9), seq in 1..=i64::MAX.unsigned_abs(),
-        issued: u64, received: u64, time_signed: u64, lease in 1u32.., signed: bool, expired: bool, fenced: bool
+        issued: u64, received: u64, time_signed: u64, lease in 1u32.., signed: bool, expired: bool, fenced: bool,
+        pinned: bool
     ) {
         let fixture = Fixture::new();
         let home = host("home.dyn.test");
@@ -24,6 +25,8 @@ proptest! {
         let record = Record::online(home.clone(), addresses, seq, issued, lease)
             .or_else(|_| Record::asleep(home.clone(), seq, issued, lease)).unwrap();
         let statement = if signed {
+            let ssh = pinned.then(|| SshHostKey::from_bytes([7; 32]));
+            let record = record.with_services(Services { ssh, ..Services::default() });
             Statement::Signed(SignedRecord::sign(record, &fixture.identity))
         } else {
             Statement::Uncertified(record)

@@ -1,0 +1,455 @@
+//! Decides what to do next on the way to a host: ask, bring our own link up, free the line, watch for a newer record,
+//! ring, prove, ring again or give up. Sans IO; `docs/states.md` has the table.
+//!
+//! One line for both the wake-up call and our own link is the normal case: the link goes down for the call and comes
+//! up again after it. Where there is another way to the directory it is watched while the host is rung, so that a record
+//! which comes during the call is seen at once. Refuses to hand out an address that has not proved to be the host's.
+
+mod plan;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use hayes::modem::Outcome;
+
+pub use self::plan::{Jitter, Plan};
+use self::plan::{LEAST_WAIT, Redial};
+pub(super) use self::verdict::not_answered;
+use super::call::Called;
+use crate::exit::{Failure, Status};
+use crate::identity::Unproven;
+use crate::link::call_failure;
+use crate::record::{HostName, Reachability, Seq, SignedRecord, State as HostState};
+
+/// How long a host may take to prove itself: some round trips over two modems, with other traffic on the line.
+const PROVE_WITHIN: Duration = Duration::from_secs(10);
+/// The same where nothing speaks for it: the address cannot be reached from outside, or the record's lease is over.
+const PROVE_UNLIKELY: Duration = Duration::from_secs(3);
+
+/// What the shell is to do; it answers each but a note with the input of the same name.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Find out whether there is a way to the directory now: [`Attempt::handle_way`].
+    FindWay,
+    /// Bring our own link up: [`Attempt::handle_own_link`].
+    BringUp,
+    /// Take our own link down, if there is one, so that the line is free: [`Attempt::handle_line_free`].
+    FreeLine,
+    /// Ask the directory: [`Attempt::handle_answer`].
+    Ask,
+    /// Look out for a record newer than this, for as long as the attempt lasts, and meanwhile do what else is asked:
+    /// [`Attempt::handle_newer`].
+    Watch(Option<Seq>),
+    /// Stop looking out.
+    StopWatching,
+    /// Ring the host: [`Attempt::handle_call`].
+    Ring,
+    /// Hang up: the host is there already.
+    StopRinging,
+    /// Have the machine at the record's addresses prove that it is the host, within this time: [`Attempt::handle_proof`].
+    Prove(Box<SignedRecord>, Duration),
+    /// Tell this.
+    Note(Note),
+    /// The host is there.
+    Found(Box<Found>),
+    /// There is no more to try.
+    Failed(Failure),
+}
+
+/// What somebody who waits may want to know, and what decides nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// The directory has a record older than one that was seen before.
+    RolledBack {
+        /// The record's number.
+        found: Seq,
+        /// The greatest number that was seen.
+        seen: Seq,
+    },
+    /// Nobody outside the host's network can connect to it.
+    Unreachable(Reachability),
+    /// The host is not where its record says any more: it is rung.
+    Gone {
+        /// What is there now.
+        why: String,
+    },
+    /// The number could not be reached; the directory is asked again after a pause.
+    Pausing {
+        /// Why not.
+        why: String,
+        /// For how long.
+        pause: Duration,
+    },
+}
+
+/// A host that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its record, signed by its key.
+    pub record: SignedRecord,
+    /// The address at which it has proved to hold the key.
+    pub address: IpAddr,
+    /// Whether its key was unknown before.
+    pub first_use: bool,
+}
+
+/// An attempt to reach one host.
+#[derive(Debug)]
+pub struct Attempt {
+    plan: Plan,
+    state: State,
+    /// The newest record known before ringing.
+    before: Option<Seq>,
+    /// A record that the directory gave and that is older than one seen before.
+    rolled_back: Option<Seq>,
+    calls: u32,
+    redial: Redial,
+    /// Whether a newer record is being looked out for.
+    watching: bool,
+    outputs: VecDeque<Output>,
+}
+
+/// What the attempt waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    /// Whether there is a way to the directory, and then the given step.
+    Finding(Then),
+    /// Our own link, and then the given step.
+    Linking(Then),
+    /// The directory's answer.
+    Asking(Why),
+    /// The line to be free.
+    Freeing,
+    /// The call to the host.
+    Ringing,
+    /// A newer record, until the given moment.
+    Awaiting(Instant),
+    /// The pause before another call.
+    Pausing(Instant),
+    /// The host's proof.
+    Proving { record: Box<SignedRecord>, fresh: bool },
+    /// Nothing any more.
+    Done,
+}
+
+/// What to do once there is a way to the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    Ask(Why),
+    /// Wait until the moment given.
+    Await(Instant),
+}
+
+/// Why the directory is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// To know where the host is.
+    ToKnow,
+    /// To know what there is to say of a host that did not come.
+    ToTell,
+}
+
+impl Attempt {
+    /// Starts an attempt; the first output is there at once.
+    #[must_use]
+    pub fn new(plan: Plan, jitter: Jitter) -> Self {
+        let before = plan.seen;
+        let mut attempt = Self {
+            plan,
+            state: State::Done,
+            before,
+            rolled_back: None,
+            calls: 0,
+            redial: Redial::new(jitter),
+            watching: false,
+            outputs: VecDeque::new(),
+        };
+        attempt.go(State::Finding(Then::Ask(Why::ToKnow)), Output::FindWay);
+        attempt
+    }
+
+    /// What to do next; to be drained after each input.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Attempt::handle_timeout`] is due, and why.
+    #[must_use]
+    pub fn deadline(&self) -> Option<(Instant, &'static str)> {
+        let own = match self.state {
+            State::Awaiting(at) => Some((at, "the host to register")),
+            State::Pausing(at) => Some((at, "the number to be free")),
+            State::Finding(_)
+            | State::Linking(_)
+            | State::Asking(_)
+            | State::Freeing
+            | State::Ringing
+            | State::Proving { .. }
+            | State::Done => None,
+        };
+        let over = self.plan.until.filter(|_at| self.state != State::Done).map(|at| (at, "the time that it may take"));
+        own.into_iter().chain(over).min_by_key(|(at, _why)| *at)
+    }
+
+    /// Whether there is a way to the directory.
+    pub fn handle_way(&mut self, there_is: bool, now: Instant) {
+        let State::Finding(then) = self.state else { return };
+        if there_is {
+            self.proceed(then, now);
+        } else if self.plan.has_isp {
+            self.go(State::Linking(then), Output::BringUp);
+        } else {
+            let failure = Failure::new(Status::DirectoryUnreachable, "there is no way to the directory from here");
+            self.fail(failure.hint("connect to the Internet, or configure a provider to dial in [isp]"));
+        }
+    }
+
+    /// Our own link came up, or did not.
+    pub fn handle_own_link(&mut self, result: Result<(), Failure>, now: Instant) {
+        let State::Linking(then) = self.state else { return };
+        match result {
+            Ok(()) => self.proceed(then, now),
+            Err(failure) => self.fail(failure),
+        }
+    }
+
+    /// The directory answered: the host's record, if it has one. `unix_now` is the wall clock in seconds since 1970.
+    pub fn handle_answer(&mut self, answer: Result<Option<SignedRecord>, Failure>, unix_now: u64) {
+        let State::Asking(why) = self.state else { return };
+        let record = match answer {
+            Ok(record) => record,
+            Err(failure) => return self.fail(failure),
+        };
+        if let Some(signed) = record {
+            if let Err(failure) = self.check(&signed) {
+                return self.fail(failure);
+            }
+            let seq = signed.record().seq();
+            if self.plan.seen.is_some_and(|seen| seq < seen) {
+                self.note_rollback(seq);
+            } else if is_online(&signed) && (why == Why::ToKnow || self.before < Some(seq)) {
+                return self.prove(signed, why == Why::ToTell, unix_now);
+            } else {
+                self.before = self.before.max(Some(seq));
+            }
+        }
+        match why {
+            Why::ToTell => self.fail(self.not_registered()),
+            Why::ToKnow => self.ring_or(Self::asleep),
+        }
+    }
+
+    /// The line is free for the call, and whether our own link had to go for it; or the line cannot be had.
+    pub fn handle_line_free(&mut self, result: Result<bool, Failure>) {
+        if self.state != State::Freeing {
+            return;
+        }
+        match result {
+            Ok(link_went) => {
+                self.calls += 1;
+                if link_went {
+                    self.stop_watching();
+                } else {
+                    // Opened before the call: no record slips in between, and one that comes early ends the call.
+                    self.watch();
+                }
+                self.go(State::Ringing, Output::Ring);
+            }
+            Err(failure) => self.fail(failure),
+        }
+    }
+
+    /// The wake-up call is over.
+    pub fn handle_call(&mut self, result: Result<Called, Failure>, now: Instant) {
+        if self.state != State::Ringing {
+            return;
+        }
+        match result {
+            // A host that does not answer may be one that only now is switched on.
+            Ok(Called::Ended(Outcome::RangOut | Outcome::NoAnswer)) if self.plan.answers => {
+                self.call_again_or(not_answered(self.plan.host.as_str()), now);
+            }
+            Ok(
+                Called::Ended(Outcome::RangOut | Outcome::NoAnswer | Outcome::Connected(_) | Outcome::Voice)
+                | Called::Told(_),
+            ) => self.go(State::Finding(Then::Await(now + self.plan.wait)), Output::FindWay),
+            // A busy host may well be online: its line is what it is online with. A call that came in just then may be
+            // the host's own. No carrier is what a bad line says, and what some exchanges say for busy.
+            Ok(Called::Ended(outcome @ (Outcome::Busy | Outcome::Glare | Outcome::NoCarrier))) => {
+                self.call_again_or(call_failure(&outcome, self.plan.host.as_str()), now);
+            }
+            // What the modem forbids is not tried again (V.250 has it say so; national rules have it count).
+            Ok(Called::Ended(
+                outcome @ (Outcome::NoDialTone
+                | Outcome::Refused
+                | Outcome::Delayed
+                | Outcome::Blacklisted
+                | Outcome::Silent),
+            )) => self.fail(call_failure(&outcome, self.plan.host.as_str())),
+            Err(failure) => self.fail(failure),
+        }
+    }
+
+    /// A record came that is newer than the one before. `unix_now` is the wall clock in seconds since 1970.
+    pub fn handle_newer(&mut self, result: Result<SignedRecord, Failure>, unix_now: u64) {
+        if !std::mem::replace(&mut self.watching, false) {
+            return;
+        }
+        let signed = match result {
+            Ok(signed) => signed,
+            Err(failure) => return self.fail(failure),
+        };
+        match self.check(&signed) {
+            Ok(()) => {
+                if self.state == State::Ringing {
+                    self.outputs.push_back(Output::StopRinging);
+                }
+                self.prove(signed, true, unix_now);
+            }
+            Err(failure) => self.fail(failure),
+        }
+    }
+
+    /// The machine at one of the addresses has proved to be the host, or none has.
+    pub fn handle_proof(&mut self, result: Result<IpAddr, Unproven>, unix_now: u64) {
+        let State::Proving { record, fresh } = self.state.clone() else { return };
+        match result {
+            Ok(address) => {
+                let first_use = self.plan.identity.is_none();
+                self.finish(Output::Found(Box::new(Found { record: *record, address, first_use })));
+            }
+            Err(unproven) => {
+                let failure = verdict::unproven(&record, &unproven, unix_now);
+                // A host that lost its link could not withdraw its record; its address may be somebody else's by now.
+                let reachable = record.record().reachability() == Reachability::Public;
+                if !fresh && reachable && self.may_ring() {
+                    self.before = self.before.max(Some(record.record().seq()));
+                    self.outputs.push_back(Output::Note(Note::Gone { why: failure.message }));
+                    self.go(State::Freeing, Output::FreeLine);
+                } else {
+                    self.fail(failure);
+                }
+            }
+        }
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if let (Some(until), false) = (self.plan.until, self.state == State::Done)
+            && now >= until
+        {
+            return self.fail(self.out_of_time());
+        }
+        match self.state {
+            // Cold machines may need two calls.
+            State::Awaiting(at) if now >= at => {
+                if self.may_ring() {
+                    self.go(State::Freeing, Output::FreeLine);
+                } else {
+                    self.stop_watching();
+                    self.go(State::Asking(Why::ToTell), Output::Ask);
+                }
+            }
+            State::Pausing(at) if now >= at => self.go(State::Finding(Then::Ask(Why::ToKnow)), Output::FindWay),
+            State::Awaiting(_)
+            | State::Pausing(_)
+            | State::Finding(_)
+            | State::Linking(_)
+            | State::Asking(_)
+            | State::Freeing
+            | State::Ringing
+            | State::Proving { .. }
+            | State::Done => {}
+        }
+    }
+
+    fn proceed(&mut self, then: Then, now: Instant) {
+        match then {
+            Then::Ask(why) => self.go(State::Asking(why), Output::Ask),
+            Then::Await(until) => {
+                // However long our own link took, the directory is asked for a while.
+                self.state = State::Awaiting(until.max(now + LEAST_WAIT));
+                self.watch();
+            }
+        }
+    }
+
+    fn prove(&mut self, signed: SignedRecord, fresh: bool, unix_now: u64) {
+        self.stop_watching();
+        let reachability = signed.record().reachability();
+        if reachability != Reachability::Public {
+            self.outputs.push_back(Output::Note(Note::Unreachable(reachability)));
+        }
+        let unlikely = reachability != Reachability::Public || verdict::is_over(&signed, unix_now);
+        let patience = if unlikely { PROVE_UNLIKELY } else { PROVE_WITHIN };
+        let record = Box::new(signed);
+        self.go(State::Proving { record: record.clone(), fresh }, Output::Prove(record, patience));
+    }
+
+    fn watch(&mut self) {
+        if !std::mem::replace(&mut self.watching, true) {
+            self.outputs.push_back(Output::Watch(self.before));
+        }
+    }
+
+    fn stop_watching(&mut self) {
+        if std::mem::replace(&mut self.watching, false) {
+            self.outputs.push_back(Output::StopWatching);
+        }
+    }
+
+    fn note_rollback(&mut self, found: Seq) {
+        let known = self.rolled_back.replace(found);
+        if let Some(seen) = self.plan.seen.filter(|_seen| known.is_none()) {
+            self.outputs.push_back(Output::Note(Note::RolledBack { found, seen }));
+        }
+    }
+
+    fn may_ring(&self) -> bool {
+        self.plan.has_number && self.calls < self.plan.calls
+    }
+
+    fn ring_or(&mut self, otherwise: impl FnOnce(&Self) -> Failure) {
+        if self.may_ring() {
+            self.go(State::Freeing, Output::FreeLine);
+        } else {
+            let failure = otherwise(self);
+            self.fail(failure);
+        }
+    }
+
+    /// Looks the host up after a pause, and calls again if it is still asleep; unless there were calls enough.
+    fn call_again_or(&mut self, failure: Failure, now: Instant) {
+        if self.calls < self.plan.calls {
+            let pause = self.redial.pause();
+            let why = failure.message;
+            self.state = State::Pausing(now + pause);
+            self.outputs.push_back(Output::Note(Note::Pausing { why, pause }));
+        } else {
+            self.fail(failure);
+        }
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        self.finish(Output::Failed(failure));
+    }
+
+    fn finish(&mut self, output: Output) {
+        self.stop_watching();
+        self.go(State::Done, output);
+    }
+
+    fn go(&mut self, state: State, output: Output) {
+        tracing::debug!(from = ?self.state, to = ?state, "attempt");
+        self.state = state;
+        self.outputs.push_back(output);
+    }
+}
+
+fn is_online(signed: &SignedRecord) -> bool {
+    signed.record().state() == HostState::Online && !signed.record().addresses().is_empty()
+}

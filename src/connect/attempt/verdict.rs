@@ -1,0 +1,128 @@
+//! What is said of a host that was not reached: one cause, joined from what record, address and time have shown.
+
+use super::{Attempt, Failure, HostName, Seq, SignedRecord, State, Status};
+use crate::identity::{Finding, Unproven};
+
+/// How far the clocks of host and client may differ before a lease counts as over, in seconds.
+const CLOCKS: u64 = 300;
+
+/// Whether the record's lease is over, by our clock and with some patience.
+pub(super) fn is_over(signed: &SignedRecord, unix_now: u64) -> bool {
+    since_end(signed, unix_now) > CLOCKS
+}
+
+/// For how many seconds the lease has been over.
+fn since_end(signed: &SignedRecord, unix_now: u64) -> u64 {
+    let record = signed.record();
+    unix_now.saturating_sub(record.issued().saturating_add(u64::from(record.lease())))
+}
+
+/// Why nobody at the record's addresses is believed to be the host.
+pub(super) fn unproven(signed: &SignedRecord, unproven: &Unproven, unix_now: u64) -> Failure {
+    let record = signed.record();
+    let (host, seq, port) = (record.host(), record.seq(), record.services().proof_port);
+    let (place, what) = match unproven.foremost() {
+        Some((at, finding)) => (at.ip().to_string(), finding),
+        None => ("none of its addresses".to_owned(), Finding::NoWay),
+    };
+    if what.is_a_stranger() {
+        let message = format!("{place} is not {host} any more (record {seq}): {what}; nothing was sent there");
+        return Failure::new(Status::Impostor, message).hint(match what {
+            Finding::NoAnswerer => format!(
+                "the address is lent to somebody else by now; or it is the host, and its UDP port {port} is closed \
+                 (host.proof-port)"
+            ),
+            Finding::Another(_) | Finding::Relayed(_) | Finding::Forged | Finding::Silence | Finding::NoWay => {
+                "the address is lent to somebody else by now; the host is found again once it registers".to_owned()
+            }
+        });
+    }
+    let reachability = record.reachability();
+    if let Some(advice) = reachability.advice() {
+        let message = format!("{host} is online at {place}, where it cannot be reached from here ({reachability})");
+        return Failure::new(Status::BehindNat, message).hint(format!("at the host: {advice}"));
+    }
+    if is_over(signed, unix_now) {
+        let minutes = since_end(signed, unix_now) / 60;
+        let message =
+            format!("the record of {host} is stale: its lease has been over for {minutes} min, and at {place} {what}");
+        let hint = "the host lost its link and could not say so; is it on, and can it reach the directory?";
+        return Failure::new(Status::Stale, message).hint(hint);
+    }
+    let message = format!("{host} is registered at {place} (record {seq}), but {what}");
+    Failure::new(Status::Unreachable, message).hint(format!(
+        "its link may have dropped just now: try again in a minute; or UDP port {port} (host.proof-port) is filtered on \
+         the way"
+    ))
+}
+
+impl Attempt {
+    /// Whether the record is the host's own, by the pinned key, or by its own where none is pinned yet.
+    pub(super) fn check(&self, signed: &SignedRecord) -> Result<(), Failure> {
+        let host: &HostName = &self.plan.host;
+        if signed.record().host() != host {
+            let other = signed.record().host();
+            let message = format!("the directory gave a record of {other} for {host}");
+            return Err(Failure::new(Status::WrongIdentity, message).hint("nothing was sent; ask another directory"));
+        }
+        signed.verify(&self.plan.identity.unwrap_or_else(|| *signed.key())).map_err(|error| {
+            Failure::caused(Status::WrongIdentity, &error).hint(format!(
+                "nothing was sent; if {host} has a new key, take it from `ringup identity` there, and put it in `identity` in its \
+                 [sites] section, or: ringup trust {host} KEY"
+            ))
+        })
+    }
+
+    /// What is said of a host that sleeps and cannot be rung.
+    pub(super) fn asleep(&self) -> Failure {
+        if let Some(failure) = self.rolled_back() {
+            return failure;
+        }
+        let host = &self.plan.host;
+        if self.calls > 0 {
+            return self.not_registered();
+        }
+        Failure::new(Status::Asleep, format!("{host} is asleep, and has no number to ring"))
+            .hint("give it one with `number` in its [sites] section")
+    }
+
+    /// What is said of a host that was rung and did not come.
+    pub(super) fn not_registered(&self) -> Failure {
+        self.rolled_back().unwrap_or_else(|| {
+            let message = format!("{} was rung, but did not come online in time", self.plan.host);
+            Failure::new(Status::NotRegistered, message)
+                .hint("its log tells whether it heard the ring: ringup journal on the host")
+        })
+    }
+
+    /// What is said when all of it took too long.
+    pub(super) fn out_of_time(&self) -> Failure {
+        let step = match self.state {
+            State::Finding(_) | State::Done => "while it looked for a way to the directory",
+            State::Linking(_) => "while our own link came up",
+            State::Asking(_) => "while the directory was asked",
+            State::Freeing => "while our own link went down",
+            State::Ringing => "while it rang",
+            State::Awaiting(_) => "while it waited for the host to register",
+            State::Pausing(_) => "before the next call",
+            State::Proving { .. } => "while the host was to prove itself",
+        };
+        Failure::new(Status::TimedOut, format!("{} was not reached in time: it ended {step}", self.plan.host))
+            .hint("allow more with --timeout; a wake takes half a minute, with one line a minute")
+    }
+
+    fn rolled_back(&self) -> Option<Failure> {
+        let (found, seen): (Seq, Seq) = (self.rolled_back?, self.plan.seen?);
+        let host = &self.plan.host;
+        let message = format!("the directory has an old record of {host}: number {found}, and {seen} was seen before");
+        let hint =
+            "nothing was sent; was the directory restored from a backup? it is right again once the host registers";
+        Some(Failure::new(Status::RolledBack, message).hint(hint))
+    }
+}
+
+/// The failure of a host that was to answer, and did not.
+pub(in crate::connect) fn not_answered(host: &str) -> Failure {
+    Failure::new(Status::NoAnswer, format!("{host} did not answer"))
+        .hint("does a rule there say do = \"answer\" for this number? is `answer-within` long enough?")
+}

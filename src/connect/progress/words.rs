@@ -1,0 +1,43 @@
+//! Each step in words.
+
+use std::net::IpAddr;
+
+use super::Event;
+
+impl Event {
+    /// The step in words, one line.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Asking { host } => format!("asking the directory for {host}"),
+            Self::OwnLinkDialling => "no way to the directory: dialling our provider".to_owned(),
+            Self::OwnLinkUp { interface, address } => format!("our own link is up: {address} on {interface}"),
+            Self::OwnLinkDown => "our own link is down: the line is needed for the call".to_owned(),
+            Self::Asleep { host, seq } => format!("{host} is asleep (record {seq})"),
+            Self::NeverRegistered { host } => format!("{host} has no record yet: it is asleep"),
+            Self::RolledBack { host, seq, seen } => {
+                format!("the directory's record of {host} is an old one: {seq}, and {seen} was seen before")
+            }
+            Self::Ringing { host } => format!("ringing {host}"),
+            Self::CallOver { host, outcome } if outcome == "RangOut" => {
+                format!("{host} was rung; hung up before anybody answered")
+            }
+            Self::CallOver { host, outcome } => format!("the call to {host} is over: {outcome}"),
+            Self::Told { host, words } => format!("{host} answered: {words}"),
+            Self::Pausing { why, pause, .. } => format!("{why}; next try in {} s", pause.div_ceil(1000)),
+            Self::Waiting { host, after: Some(seq) } => format!("waiting for a record of {host} newer than {seq}"),
+            Self::Waiting { host, after: None } => format!("waiting for {host} to register"),
+            Self::Proving { host, addresses } => format!("having {} prove to be {host}", list(addresses)),
+            Self::Unreachable { host, advice, .. } => format!("{host} cannot be reached from everywhere: {advice}"),
+            Self::Gone { why, .. } => format!("{why}: ringing it"),
+            Self::FirstUse { host, fingerprint, .. } => {
+                format!("the key of {host} was new, and is remembered: {fingerprint}")
+            }
+            Self::Online { host, seq, address, .. } => format!("{host} is online at {address} (record {seq})"),
+            Self::Failed { message, .. } => message.clone(),
+        }
+    }
+}
+
+fn list(addresses: &[IpAddr]) -> String {
+    addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(" or ")
+}

@@ -1,0 +1,66 @@
+//! `ringup proxy`: standard input and output, joined to a port of a host that has proved to be the one; what ssh calls a
+//! ProxyCommand.
+//!
+//! The two ways are copied by threads that block: standard input may be anything that can be read, and one that nobody
+//! closes must not hold up the end.
+
+use std::fs::File;
+use std::io;
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::exit::{Failure, Status};
+
+/// How long a connection may take to come about, retransmissions of a slow line included.
+const CONNECT_WITHIN: Duration = Duration::from_secs(30);
+
+/// Passes bytes between our standard streams and a port, until the other side ends.
+///
+/// # Errors
+/// When nobody listens there, or our own streams cannot be used.
+///
+/// # Cancel safety
+/// When dropped, what is under way may be lost; the connection ends with the process.
+pub async fn pass(host: &str, address: IpAddr, port: u16) -> Result<(), Failure> {
+    let at = SocketAddr::new(address, port);
+    let connected = tokio::time::timeout(CONNECT_WITHIN, tokio::net::TcpStream::connect(at)).await;
+    let connected = connected.unwrap_or_else(|_elapsed| Err(io::ErrorKind::TimedOut.into()));
+    let stream = connected.and_then(tokio::net::TcpStream::into_std).map_err(|error| {
+        Failure::new(Status::Unreachable, format!("{host} is online, but port {port} cannot be used: {error}"))
+            .hint("is the service running there? is the port right?")
+    })?;
+    let broken = |error: io::Error| Failure::new(Status::Internal, format!("cannot pass bytes on: {error}"));
+    stream.set_nonblocking(false).map_err(broken)?;
+    let input = File::from(io::stdin().as_fd().try_clone_to_owned().map_err(broken)?);
+    // Not the standard library's: that one keeps back what has no end of line.
+    let output = File::from(io::stdout().as_fd().try_clone_to_owned().map_err(broken)?);
+    let outwards = stream.try_clone().map_err(broken)?;
+    let (over, is_over) = oneshot::channel();
+    let _detached = std::thread::spawn(move || forwards(input, outwards));
+    let _detached = std::thread::spawn(move || {
+        if over.send(backwards(stream, output)).is_err() {
+            tracing::debug!("nobody waits for the end");
+        }
+    });
+    match is_over.await {
+        Ok(Ok(_)) | Err(_) => Ok(()),
+        Ok(Err(error)) => Err(broken(error)),
+    }
+}
+
+fn forwards(mut input: File, mut outwards: TcpStream) {
+    let sent = io::copy(&mut input, &mut outwards).and_then(|_octets| outwards.shutdown(Shutdown::Write));
+    if let Err(error) = sent {
+        tracing::debug!(%error, "the other side reads no more");
+    }
+}
+
+fn backwards(mut stream: TcpStream, mut output: File) -> io::Result<u64> {
+    match io::copy(&mut stream, &mut output) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => Ok(0),
+        copied => copied,
+    }
+}

@@ -1,0 +1,290 @@
+//! The shell around an attempt: does one thing at a time for it, and watches the directory meanwhile.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::attempt::{Attempt, Found, Output};
+use super::call::Called;
+use super::{Event, Progress, Settings, Shared, interrupted, known, uncertified};
+use crate::dns::{Resolver, Waited, jittered};
+use crate::exit::{Failure, Status};
+use crate::identity::{self, Unproven};
+use crate::record::{Reachability, Seq, SignedRecord, State};
+
+/// How long the directory may take to answer one question, retransmissions included.
+const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+/// For how long the directory is watched at a stretch; the attempt gives up long before.
+const WATCH_FOR: Duration = Duration::from_secs(86_400);
+
+/// Reaches a host, waking it if need be, and has it prove that it is the one.
+///
+/// # Errors
+/// With the one cause, typed, and nothing left half-open.
+pub async fn reach(
+    settings: &Settings,
+    shared: &Shared,
+    progress: &Progress,
+    shutdown: &CancellationToken,
+) -> Result<Found, Failure> {
+    let road = Road {
+        settings,
+        shared,
+        progress,
+        resolver: Resolver::new(settings.directory.clone()),
+        evidence: RefCell::default(),
+    };
+    let result = tokio::select! {
+        result = road.walk() => result,
+        () = shutdown.cancelled() => Err(interrupted()),
+    };
+    let result = result.and_then(|found| road.remember(found));
+    if let Err(failure) = &result {
+        progress.failed(settings.plan.host.as_str(), failure);
+        shared.quit().await;
+    }
+    result.map_err(|failure| failure.with_evidence(road.evidence.take()))
+}
+
+/// What was done for the attempt, to be handed to it.
+enum Did {
+    Way(bool),
+    OwnLink(Result<(), Failure>),
+    LineFree(Result<bool, Failure>),
+    Answer(Result<Option<SignedRecord>, Failure>),
+    Call(Result<Called, Failure>),
+    Newer(Result<SignedRecord, Failure>),
+    Proof(Result<IpAddr, Unproven>),
+}
+
+type Doing<'run> = Option<Pin<Box<dyn Future<Output = Did> + 'run>>>;
+
+struct Road<'run> {
+    settings: &'run Settings,
+    shared: &'run Shared,
+    progress: &'run Progress,
+    resolver: Resolver,
+    /// What modem, pppd, directory and host have said.
+    evidence: RefCell<Vec<String>>,
+}
+
+impl Road<'_> {
+    async fn walk(&self) -> Result<Found, Failure> {
+        let mut attempt = Attempt::new(self.settings.plan.clone(), jittered);
+        // What is being done, and the look-out for a newer record. What is dropped is undone: a call hangs up.
+        let (mut work, mut watch): (Doing<'_>, Doing<'_>) = (None, None);
+        loop {
+            while let Some(output) = attempt.poll_output() {
+                match output {
+                    Output::FindWay => work = Some(Box::pin(async { Did::Way(self.way_to_directory().await) })),
+                    Output::BringUp => work = Some(Box::pin(async { Did::OwnLink(self.bring_up().await) })),
+                    Output::FreeLine => work = Some(Box::pin(async { Did::LineFree(self.free_line().await) })),
+                    Output::Ask => work = Some(Box::pin(async { Did::Answer(self.ask().await) })),
+                    Output::Ring => work = Some(Box::pin(async { Did::Call(self.ring().await) })),
+                    Output::StopRinging => work = None,
+                    Output::Watch(after) => {
+                        watch = Some(Box::pin(async move { Did::Newer(self.newer_than(after).await) }));
+                    }
+                    Output::StopWatching => watch = None,
+                    Output::Prove(record, patience) => {
+                        work = Some(Box::pin(async move { Did::Proof(self.prove(&record, patience).await) }));
+                    }
+                    Output::Note(note) => self.say(&Event::of_note(&note, self.host())),
+                    Output::Found(found) => return Ok(*found),
+                    Output::Failed(failure) => return Err(failure),
+                }
+            }
+            let deadline = attempt.deadline().map(|(at, _why)| at);
+            let did = tokio::select! {
+                did = done(&mut work) => Some(did),
+                did = done(&mut watch) => Some(did),
+                () = crate::clock::sleep_until(deadline) => None,
+            };
+            let (now, unix_now) = (crate::clock::now(), crate::clock::unix_seconds());
+            match did {
+                Some(Did::Way(there_is)) => attempt.handle_way(there_is, now),
+                Some(Did::OwnLink(result)) => attempt.handle_own_link(result, now),
+                Some(Did::LineFree(result)) => attempt.handle_line_free(result),
+                Some(Did::Answer(answer)) => attempt.handle_answer(answer, unix_now),
+                Some(Did::Call(result)) => attempt.handle_call(result, now),
+                Some(Did::Newer(result)) => attempt.handle_newer(result, unix_now),
+                Some(Did::Proof(result)) => attempt.handle_proof(result, unix_now),
+                None => attempt.handle_timeout(now),
+            }
+        }
+    }
+
+    /// Keeps what is to be known of the host next time, and tells that it is there.
+    fn remember(&self, found: Found) -> Result<Found, Failure> {
+        let (record, key) = (found.record.record(), *found.record.key());
+        match self.settings.known.note(record.host(), key, record.seq()) {
+            Ok(()) if found.first_use => {
+                self.say(&Event::FirstUse { host: self.host(), key: key.to_string(), fingerprint: key.fingerprint() });
+            }
+            Ok(()) => {}
+            // A key that is not kept would be believed anew each time, whoever has it.
+            Err(error) if found.first_use => {
+                return Err(Failure::caused(Status::Configuration, &error).hint(
+                    "put the host's key in `identity` in its [sites] section, or make state-directory writable",
+                ));
+            }
+            Err(error) => tracing::debug!(%error, "an old record would not be known as such next time"),
+        }
+        self.say(&Event::Online {
+            host: self.host(),
+            seq: record.seq().number(),
+            address: found.address,
+            addresses: record.addresses().to_vec(),
+        });
+        Ok(found)
+    }
+
+    /// Whether the kernel has a route to any of the directory's servers: asking it costs no packet.
+    async fn way_to_directory(&self) -> bool {
+        if let Some(own_link) = &self.shared.own_link {
+            // If that way is our own link, it must not end under us.
+            own_link.lock().await.join().await;
+        }
+        self.settings.directory.iter().any(has_route)
+    }
+
+    async fn bring_up(&self) -> Result<(), Failure> {
+        let Some(own_link) = &self.shared.own_link else {
+            return Err(Failure::new(Status::Internal, "no provider is configured"));
+        };
+        let up = own_link.lock().await.bring_up(|| self.say(&Event::OwnLinkDialling)).await?;
+        self.note(format!("our own link: {} on {}", up.local, up.interface));
+        self.say(&Event::OwnLinkUp { interface: up.interface, address: up.local });
+        Ok(())
+    }
+
+    async fn free_line(&self) -> Result<bool, Failure> {
+        let went = match &self.shared.own_link {
+            Some(own_link) => own_link.lock().await.free_line().await?,
+            None => false,
+        };
+        if went {
+            self.say(&Event::OwnLinkDown);
+        }
+        Ok(went)
+    }
+
+    async fn ask(&self) -> Result<Option<SignedRecord>, Failure> {
+        let host = &self.settings.plan.host;
+        self.say(&Event::Asking { host: self.host() });
+        let answer = self.resolver.query(host, Instant::now() + ANSWER_WITHIN).await;
+        let answer = answer.map_err(|error| {
+            self.note(format!("the directory: {error}"));
+            Failure::from(&error)
+        })?;
+        let record = known(answer, host)?;
+        if record.is_none() && !self.settings.plan.has_number {
+            let deadline = Instant::now() + ANSWER_WITHIN;
+            let plain = self.resolver.addresses(host, deadline).await.map_err(|error| Failure::from(&error))?;
+            if let Some(address) = plain.first() {
+                return Err(uncertified(host, *address));
+            }
+        }
+        self.note(match &record {
+            Some(signed) => format!("the directory: {signed}"),
+            None => "the directory knows the host, and has no record of it".to_owned(),
+        });
+        match &record {
+            None => self.say(&Event::NeverRegistered { host: self.host() }),
+            Some(signed) if signed.record().state() == State::Asleep => {
+                self.say(&Event::Asleep { host: self.host(), seq: signed.record().seq().number() });
+            }
+            Some(_online) => {}
+        }
+        Ok(record)
+    }
+
+    async fn ring(&self) -> Result<Called, Failure> {
+        let Some(call) = &self.settings.call else {
+            return Err(Failure::new(Status::Internal, "there is no number to ring"));
+        };
+        let _turn = self.shared.turn.lock().await;
+        self.say(&Event::Ringing { host: self.host() });
+        let called = call.make().await.inspect_err(|failure| self.note(format!("the call: {failure}")))?;
+        self.note(match &called {
+            Called::Ended(outcome) => format!("the modem: {outcome:?}"),
+            Called::Told(verdict) => format!("the host on the telephone: {verdict}"),
+        });
+        self.say(&match &called {
+            Called::Ended(outcome) => Event::CallOver { host: self.host(), outcome: format!("{outcome:?}") },
+            Called::Told(verdict) => Event::Told { host: self.host(), words: verdict.to_string() },
+        });
+        Ok(called)
+    }
+
+    async fn newer_than(&self, after: Option<Seq>) -> Result<SignedRecord, Failure> {
+        let host = &self.settings.plan.host;
+        self.say(&Event::Waiting { host: self.host(), after: after.map(Seq::number) });
+        loop {
+            match self.resolver.newer_than(host, after, Instant::now() + WATCH_FOR).await {
+                Ok(Waited::Online(record)) => {
+                    self.note(format!("the directory: {record}"));
+                    return Ok(*record);
+                }
+                Ok(Waited::TimedOut(_answer)) => {}
+                Err(error) => return Err(Failure::from(&error)),
+            }
+        }
+    }
+
+    /// Challenges the host at its addresses, those of IPv6 first, and before others those that anybody can reach.
+    async fn prove(&self, signed: &SignedRecord, patience: Duration) -> Result<IpAddr, Unproven> {
+        let record = signed.record();
+        let mut addresses = record.addresses().to_vec();
+        let last = |address: &IpAddr| (Reachability::of(*address) != Reachability::Public, address.is_ipv4());
+        addresses.sort_by_key(last);
+        self.say(&Event::Proving { host: self.host(), addresses: addresses.clone() });
+        let port = record.services().proof_port.get();
+        let at: Vec<SocketAddr> = addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect();
+        let proved = identity::challenge(*signed.key(), &at, patience).await;
+        match &proved {
+            Ok(at) => self.note(format!("{at} has proved to hold {}", signed.key())),
+            Err(Unproven(findings)) => {
+                findings.iter().for_each(|(at, finding)| self.note(format!("{at}: {finding}")));
+            }
+        }
+        proved.map(|at| at.ip())
+    }
+
+    fn host(&self) -> String {
+        self.settings.plan.host.to_string()
+    }
+
+    fn say(&self, event: &Event) {
+        self.progress.say(event);
+    }
+
+    fn note(&self, evidence: String) {
+        self.evidence.borrow_mut().push(evidence);
+    }
+}
+
+/// Waits for what is being done, and takes it out; for ever when nothing is.
+async fn done(doing: &mut Doing<'_>) -> Did {
+    match doing {
+        Some(future) => {
+            let did = future.await;
+            *doing = None;
+            did
+        }
+        None => std::future::pending().await,
+    }
+}
+
+fn has_route(server: &SocketAddr) -> bool {
+    let any: SocketAddr = match server {
+        SocketAddr::V4(_) => (std::net::Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (std::net::Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    std::net::UdpSocket::bind(any).and_then(|socket| socket.connect(server)).is_ok()
+}

@@ -1,0 +1,91 @@
+//! `ringup man` and `ringup completions`: manual pages and completions, made from the command line itself and from the
+//! table of outcomes, so that they say what the program does.
+
+use std::path::Path;
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+use clap_mangen::Man;
+
+use super::print;
+use crate::cli::Cli;
+use crate::exit::{Failure, Status};
+
+/// Prints the completions for a shell.
+pub(super) fn completions(shell: Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "ringup", &mut script);
+    print(String::from_utf8_lossy(&script).trim_end())
+}
+
+/// Prints the manual page, or writes one for each command into a folder.
+pub(super) fn pages(folder: Option<&Path>) -> Result<(), Failure> {
+    let broken = |error: std::io::Error| Failure::new(Status::Internal, format!("cannot write the manual: {error}"));
+    let mut whole = Cli::command().disable_help_subcommand(true);
+    whole.build();
+    let Some(folder) = folder else {
+        return print(String::from_utf8_lossy(&page(whole).map_err(broken)?).trim_end());
+    };
+    let subcommands: Vec<clap::Command> = whole.get_subcommands().filter(|one| !one.is_hide_set()).cloned().collect();
+    std::fs::create_dir_all(folder).map_err(broken)?;
+    for command in std::iter::once(whole).chain(subcommands) {
+        // `ringup connect` is ringup-connect(1), as it is for git.
+        let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
+        std::fs::write(folder.join(format!("{name}.1")), page(command).map_err(broken)?).map_err(broken)?;
+    }
+    Ok(())
+}
+
+fn page(command: clap::Command) -> std::io::Result<Vec<u8>> {
+    let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
+    let mut page = Vec::new();
+    Man::new(command).title(name).manual("ringup").render(&mut page)?;
+    page.extend(exit_status().into_bytes());
+    Ok(page)
+}
+
+/// The table of outcomes as a section of a manual page.
+fn exit_status() -> String {
+    let mut section =
+        ".SH \"EXIT STATUS\"\n0 is success; the status of a command behind \\-\\- is passed on.\n".to_owned();
+    for status in Status::ALL {
+        let (code, name) = (status.code(), escaped(status.name()));
+        let (meaning, remedy) = (escaped(status.meaning()), escaped(status.remedy()));
+        section.push_str(&format!(".TP\n\\fB{code}\\fR {name}\n{meaning}.\n{remedy}.\n"));
+    }
+    section
+}
+
+/// Text that roff takes as it is: groff_char(7).
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\e").replace('-', "\\-").replace("`", "\\(ga")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+
+    #[test]
+    fn each_command_that_people_call_has_a_page_with_every_outcome() {
+        let folder = Scratch::new("manual");
+        pages(Some(folder.root())).unwrap();
+        let connect = folder.read("ringup-connect.1");
+        for words in [".TH ringup-connect 1", "\\-\\-timeout", "EXIT STATUS", "\\fB98\\fR impostor", "\\fB74\\fR busy"]
+        {
+            assert!(connect.contains(words), "{words} is not in {connect}");
+        }
+        assert!(folder.path("ringup.1").exists() && !folder.path("ringup-own-link.1").exists());
+        let odd = connect.lines().find(|line| line.starts_with('\''));
+        assert_eq!(odd, None, "roff would take it for a command");
+    }
+
+    #[test]
+    fn every_shell_has_completions_that_know_the_commands() {
+        for shell in [Shell::Bash, Shell::Fish, Shell::Zsh] {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "ringup", &mut script);
+            assert!(String::from_utf8_lossy(&script).contains("trust"), "{shell}");
+        }
+    }
+}
