@@ -3,7 +3,7 @@
 # make bench  every figure that README and docs claim
 # make soak   the long runs: kill -9 at every step of a wake, and a hundred sleeps; more than an hour
 # make fuzz   each fuzz target for FUZZ_SECONDS=60
-# make install PREFIX=/usr/local   the program, pppd's hooks, systemd's units
+# make install PREFIX=/usr/local   the program, its manual, pppd's hooks, systemd's units
 #
 # Each installs what it needs from Debian first, says what it does and how long it takes, and asks nothing.
 
@@ -32,6 +32,9 @@ fuzz: packages
 install:
 	cargo build --release --locked
 	install -D -m 0755 target/release/ringup $(DESTDIR)$(PREFIX)/bin/ringup
+	target/release/ringup man $(DESTDIR)$(PREFIX)/share/man/man1
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	target/release/ringup completions bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ringup
 	install -D -m 0755 ppp-scripts/ip-up $(DESTDIR)/etc/ppp/ip-up.d/ringup
 	install -D -m 0755 ppp-scripts/ip-down $(DESTDIR)/etc/ppp/ip-down.d/ringup
 	for unit in packaging/systemd/*.service; do \
