@@ -169,6 +169,9 @@ fn report(json: bool) -> Report {
 
 fn print(line: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout();
-    let written = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
-    written.map_err(|error| Failure::new(Status::Internal, format!("cannot write: {error}")))
+    match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+        // `ringup man | head`: whoever has read enough is no failure.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|error| Failure::new(Status::Internal, format!("cannot write: {error}"))),
+    }
 }

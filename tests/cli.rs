@@ -8,6 +8,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use ringup::identity::Prover;
 use ringup::record::{Identity, Record, Seq, Services, SignedRecord};
 use ringup::secret::Secret;
 
-use self::support::{BOUND, Said, Scratch, directory, run};
+use self::support::{BOUND, Said, Scratch, directory, ringup, run};
 
 /// A TSIG secret, made up.
 const TSIG: &str = "aG9tZSBob21lIGhvbWUgaG9tZQ==";
@@ -380,6 +381,16 @@ async fn an_identity_is_made_once_and_never_overwritten() {
     assert!(told.contains("absent/home.identity") && told.contains("No such file"), "{told}");
     let told = fails(&folder, &["identity", "."], Status::Secret).await;
     assert!(told.contains("is a directory") && !told.contains("chmod"), "{told}");
+}
+
+#[tokio::test]
+async fn whoever_has_read_enough_of_what_it_prints_is_no_failure() {
+    let folder = Scratch::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let child = ringup(folder.root(), &["man"]).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+    let said = tokio::time::timeout(BOUND, child.wait_with_output()).await.unwrap().unwrap();
+    assert_eq!((said.status.code(), String::from_utf8_lossy(&said.stderr).as_ref()), (Some(0), ""));
 }
 
 #[tokio::test]

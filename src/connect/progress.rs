@@ -126,8 +126,6 @@ pub enum Event {
         host: String,
         /// Its key.
         key: String,
-        /// The key's fingerprint.
-        fingerprint: String,
     },
     /// The host is there, and has proved that it is the one.
     Online {

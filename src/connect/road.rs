@@ -124,7 +124,7 @@ impl Road<'_> {
         let (record, key) = (found.record.record(), *found.record.key());
         match self.settings.known.note(record.host(), key, record.seq()) {
             Ok(()) if found.first_use => {
-                self.say(&Event::FirstUse { host: self.host(), key: key.to_string(), fingerprint: key.fingerprint() });
+                self.say(&Event::FirstUse { host: self.host(), key: key.to_string() });
             }
             Ok(()) => {}
             // A key that is not kept would be believed anew each time, whoever has it.

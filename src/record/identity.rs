@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
+use data_encoding::BASE64URL_NOPAD;
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 
@@ -112,13 +112,6 @@ impl PublicKey {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
-    }
-
-    /// Gives `SHA256:` and the base64 of the key's SHA-256, for people to compare by eye.
-    #[must_use]
-    pub fn fingerprint(&self) -> String {
-        let digest = ring::digest::digest(&ring::digest::SHA256, &self.0);
-        format!("SHA256:{}", BASE64_NOPAD.encode(digest.as_ref()))
     }
 
     /// Tells whether the holder of this key signed the message in this context.
@@ -279,7 +272,6 @@ mod tests {
     fn a_public_key_is_one_strict_word() {
         let key = Identity::generate().unwrap().public_key();
         assert_eq!(key.to_string().parse(), Ok(key));
-        assert_eq!(key.fingerprint().len(), "SHA256:".len() + 43);
         let text = key.to_string();
         for bad in [&text[8..], &text[..text.len() - 1], &format!("{text}="), &text.to_uppercase()] {
             assert_eq!(bad.parse::<PublicKey>(), Err(PublicKeyError), "{bad}");

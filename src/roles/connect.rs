@@ -271,7 +271,7 @@ pub(super) async fn trust(config: &Config, host: &str, key: Option<PublicKey>) -
                 }
             };
             if is_known {
-                return print(&format!("{name} is known already: {} {}", signed.key(), signed.key().fingerprint()));
+                return print(&format!("{name} is known already by {}", signed.key()));
             }
             (name, *signed.key())
         }
@@ -281,7 +281,7 @@ pub(super) async fn trust(config: &Config, host: &str, key: Option<PublicKey>) -
         .remember(&name, &Acquaintance { key, seq: None })
         .map_err(|error| Failure::caused(Status::Configuration, &error).hint("make state-directory writable"))?;
     print(&format!("{name} is known from now on by {key}"))?;
-    print(&format!("compare with `ringup identity` there: {}", key.fingerprint()))
+    print("compare it with what `ringup identity` prints there, with the file that identity in [host] names")
 }
 
 fn unknown_site(config: &Config, site: &str) -> Failure {

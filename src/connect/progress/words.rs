@@ -29,9 +29,7 @@ impl Event {
             Self::Proving { host, addresses } => format!("having {} prove to be {host}", list(addresses)),
             Self::Unreachable { host, advice, .. } => format!("{host} cannot be reached from everywhere: {advice}"),
             Self::Gone { why, .. } => format!("{why}: ringing it"),
-            Self::FirstUse { host, fingerprint, .. } => {
-                format!("the key of {host} was new, and is remembered: {fingerprint}")
-            }
+            Self::FirstUse { host, key } => format!("the key of {host} was new, and is remembered: {key}"),
             Self::Online { host, seq, address, .. } => format!("{host} is online at {address} (record {seq})"),
             Self::Failed { message, .. } => message.clone(),
         }
