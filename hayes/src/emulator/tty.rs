@@ -50,6 +50,9 @@ impl Tty {
         set_with_extproc(&master, settings)?;
         // The first close makes the master see that nobody has the slave open, as every later one does.
         drop(open_slave(&slave)?);
+        // What was set above waits on the master as a control byte: taken for a client's, it would have the line served
+        // before anybody is there, and the next client's coming seen as one more close. A read of one byte takes no data.
+        while read(&master, &mut [0]).is_ok_and(|taken| taken > 0) {}
         let fresh = link.with_extension(format!("{}.new", std::process::id()));
         remove_if_there(&fresh)?;
         symlink(&slave, &fresh)?;
@@ -142,5 +145,21 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_wants_service_from_its_first_client_on() {
+        let link = std::env::temp_dir().join(format!("hayes-tty-{}", std::process::id()));
+        let tty = Tty::open(link).unwrap();
+        assert!(!tty.wants_service().unwrap(), "nobody has been there yet");
+        let client = open_slave(tty.slave()).unwrap();
+        assert!(tty.wants_service().unwrap());
+        drop(client);
+        assert!(!tty.wants_service().unwrap(), "and left nothing");
     }
 }
