@@ -173,6 +173,8 @@ pub enum Command {
         #[arg(default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
         count: u16,
     },
+    /// Ask a few questions, try modem and directory, and write a client's configuration to a new file.
+    Setup,
     /// Print completions of this command line for a shell.
     Completions {
         /// Which shell.

@@ -4,6 +4,7 @@ mod code;
 mod connect;
 mod manual;
 mod modem;
+mod setup;
 
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -101,6 +102,7 @@ pub async fn run(cli: &Cli) -> Result<u8, Failure> {
         }
         Command::Identity { file } => print(&identity(file)?)?,
         Command::Code { count } => code::run(&config()?.codes()?, *count)?,
+        Command::Setup => setup::run(&cli.config, &stop).await?,
         Command::Completions { shell } => manual::completions(*shell)?,
         Command::Man { folder } => manual::pages(folder.as_deref())?,
         Command::Demo => return demo::run(&stop).await,

@@ -180,6 +180,27 @@ pub enum Outcome {
     Silent,
 }
 
+impl Outcome {
+    /// One word for it, for programs.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Connected(_) => "connected",
+            Self::RangOut => "rang-out",
+            Self::Busy => "busy",
+            Self::NoAnswer => "no-answer",
+            Self::NoDialTone => "no-dial-tone",
+            Self::NoCarrier => "no-carrier",
+            Self::Voice => "voice",
+            Self::Refused => "refused",
+            Self::Delayed => "delayed",
+            Self::Blacklisted => "blacklisted",
+            Self::Glare => "glare",
+            Self::Silent => "silent",
+        }
+    }
+}
+
 /// The state of the received line signal detector (V.24 circuit 109, DCD).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carrier {

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod directory;
 pub mod doorman;
+pub mod draft;
 pub mod exchange;
 pub mod file;
 pub mod host;

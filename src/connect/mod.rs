@@ -28,7 +28,7 @@ use crate::link::call_failure;
 use crate::record::{HostName, SignedRecord};
 
 pub use self::progress::{Event, Progress};
-pub use self::road::reach;
+pub use self::road::{has_route, reach};
 
 /// What `ringup connect` works with.
 #[derive(Debug)]

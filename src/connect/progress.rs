@@ -3,6 +3,8 @@
 //!
 //! Quiet where nobody looks: when standard error is no terminal. Failures are told in any case, by whoever ends the program.
 
+#[cfg(test)]
+mod snapshot;
 mod words;
 
 use std::io::IsTerminal;
@@ -71,8 +73,8 @@ pub enum Event {
     CallOver {
         /// The host's name.
         host: String,
-        /// How it ended.
-        outcome: String,
+        /// How it ended, in one word.
+        outcome: &'static str,
     },
     /// The host answered the wake-up call, and said what it does.
     Told {
@@ -171,6 +173,17 @@ impl Event {
         }
     }
 
+    /// A failure, as an event.
+    fn of_failure(host: &str, failure: &Failure) -> Self {
+        Self::Failed {
+            host: host.to_owned(),
+            cause: failure.status.name(),
+            status: failure.status.code(),
+            message: failure.message.clone(),
+            hint: failure.advice().to_owned(),
+        }
+    }
+
     /// Whether something is waited for once this has been told.
     fn begins_a_wait(&self) -> bool {
         !matches!(self, Self::Online { .. } | Self::Failed { .. } | Self::FirstUse { .. } | Self::Unreachable { .. })
@@ -241,13 +254,7 @@ impl Progress {
 
     /// Tells that a host was not reached.
     pub(super) fn failed(&self, host: &str, failure: &Failure) {
-        self.say(&Event::Failed {
-            host: host.to_owned(),
-            cause: failure.status.name(),
-            status: failure.status.code(),
-            message: failure.message.clone(),
-            hint: failure.advice().to_owned(),
-        });
+        self.say(&Event::of_failure(host, failure));
     }
 }
 

@@ -212,11 +212,11 @@ impl Road<'_> {
         self.say(&Event::Ringing { host: self.host() });
         let called = call.make().await.inspect_err(|failure| self.note(format!("the call: {failure}")))?;
         self.note(match &called {
-            Called::Ended(outcome) => format!("the modem: {outcome:?}"),
+            Called::Ended(outcome) => format!("the modem: {}", outcome.name()),
             Called::Told(verdict) => format!("the host on the telephone: {verdict}"),
         });
         self.say(&match &called {
-            Called::Ended(outcome) => Event::CallOver { host: self.host(), outcome: format!("{outcome:?}") },
+            Called::Ended(outcome) => Event::CallOver { host: self.host(), outcome: outcome.name() },
             Called::Told(verdict) => Event::Told { host: self.host(), words: verdict.to_string() },
         });
         Ok(called)
@@ -281,7 +281,9 @@ async fn done(doing: &mut Doing<'_>) -> Did {
     }
 }
 
-fn has_route(server: &SocketAddr) -> bool {
+/// Whether the kernel has a route to a server: asking it costs no packet.
+#[must_use]
+pub fn has_route(server: &SocketAddr) -> bool {
     let any: SocketAddr = match server {
         SocketAddr::V4(_) => (std::net::Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (std::net::Ipv6Addr::UNSPECIFIED, 0).into(),

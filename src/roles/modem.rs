@@ -62,6 +62,17 @@ fn modem(port: &Port, config: &Path) -> Result<(LineSettings, Settings), Failure
     Ok((line, settings))
 }
 
+/// Tries a port out: gives what is found at it in a few words.
+///
+/// # Errors
+/// As `ringup modem probe`.
+pub(super) async fn try_out(port: &Path, stop: &CancellationToken) -> Result<String, Failure> {
+    let line = LineSettings { port: port.to_owned(), rate: DEFAULT_RATE };
+    let modem = Settings::for_kind(Kind::FindOut { catalogue: Arc::new(Catalogue::built_in()), usb: None });
+    let found = Probe { line, modem, reset: false, json: false }.run(stop).await?;
+    Ok(found.lines().take(TOLD).collect::<Vec<_>>().join("\n"))
+}
+
 fn same(one: &Path, other: &Path) -> bool {
     one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
@@ -92,3 +103,5 @@ fn configured(path: &Path) -> Result<Option<Config>, Failure> {
 
 /// What modems adapt to, in bit/s, when nobody says otherwise.
 const DEFAULT_RATE: u32 = 115_200;
+/// How much a newcomer wants to know of his modem, in lines.
+const TOLD: usize = 4;

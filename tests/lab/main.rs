@@ -21,6 +21,7 @@ mod remains;
 mod support;
 
 mod answered;
+mod client;
 mod directory;
 mod faults;
 mod hardened;

@@ -10,6 +10,9 @@ mod plan;
 mod tests;
 mod verdict;
 
+#[cfg(test)]
+pub(super) use self::tests::{every_failure, every_note};
+
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};

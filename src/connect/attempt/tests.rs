@@ -393,7 +393,7 @@ fn an_old_record_of_a_host_that_nobody_can_ring_is_called_stale() {
     world.play(vec![(Way(true), "ask"), (Answer(Some(online)), "prove:7")]);
     let failure = world.fails(Proof(Err(Finding::Silence)));
     assert_eq!(failure.status, Status::Stale);
-    assert!(failure.message.contains("over for 110 min"), "{failure}");
+    assert!(failure.message.contains("until 110 min ago"), "{failure}");
 }
 
 #[test]
@@ -440,4 +440,81 @@ fn inputs_that_nobody_waits_for_change_nothing() {
         assert_eq!(world.step(step), []);
     }
     assert_eq!(names(&world.step(Way(true))), "ask");
+}
+
+/// One note of each kind.
+pub(in crate::connect) fn every_note() -> Vec<Note> {
+    let pause = Duration::from_secs(10);
+    vec![
+        Note::RolledBack { found: number(7), seen: number(9) },
+        Note::Unreachable(Reachability::CarrierNat),
+        Note::Unreachable(Reachability::Private),
+        Note::Gone { why: "203.0.113.10 is not home.dyn.example any more".to_owned() },
+        Note::Pausing { why: "home.dyn.example is busy".to_owned(), pause },
+    ]
+}
+
+/// Every failure that an attempt ends in by itself, each by a script of its own.
+pub(in crate::connect) fn every_failure() -> Vec<Failure> {
+    let key = PublicKey::from_bytes([7; 32]);
+    let mut failures = Vec::new();
+    // What is found at the address of a record: one that counts, one of a NAT, one whose lease is over.
+    let relayed = Finding::Relayed("203.0.113.99:7464".parse().unwrap());
+    let findings =
+        [Finding::Another(key), relayed, Finding::Forged, Finding::NoAnswerer, Finding::Silence, Finding::NoWay];
+    for (address, issued) in [(HERE, ISSUED), ("100.64.0.9", ISSUED), (HERE, ISSUED - 7200)] {
+        let record = online_by(&Identity::generate().unwrap(), 7, address, issued);
+        let at = SocketAddr::new(address.parse().unwrap(), 7464);
+        let fails = |finding: &Finding| verdict::unproven(&record, &Unproven(vec![(at, *finding)]), ISSUED);
+        failures.extend(findings.iter().map(fails));
+    }
+    for outcome in [
+        Outcome::Busy,
+        Outcome::Glare,
+        Outcome::NoCarrier,
+        Outcome::NoDialTone,
+        Outcome::Refused,
+        Outcome::Delayed,
+        Outcome::Blacklisted,
+        Outcome::Silent,
+    ] {
+        let mut world = World::new(|plan, _| plan.calls = 1);
+        world.play(vec![(Way(true), "ask"), (Answer(None), "free"), (FREE, "watch>0 ring")]);
+        failures.push(world.fails(Call(outcome)));
+    }
+    let mut answers = World::new(|plan, _| (plan.calls, plan.answers) = (1, true));
+    answers.play(vec![(Way(true), "ask"), (Answer(None), "free"), (FREE, "watch>0 ring")]);
+    failures.push(answers.fails(Call(Outcome::RangOut)));
+    let unrung = |world: &mut World, record: SignedRecord| {
+        world.play(vec![(Way(true), "ask")]);
+        world.fails(Answer(Some(record)))
+    };
+    let no_number = |plan: &mut Plan, _now| plan.has_number = false;
+    let mut asleep = World::new(no_number);
+    let record = asleep.asleep(7);
+    failures.push(unrung(&mut asleep, record));
+    let mut set_back = World::new(|plan, _| (plan.has_number, plan.seen) = (false, Seq::new(9)));
+    let record = set_back.online(7);
+    failures.push(unrung(&mut set_back, record));
+    let mut lied_to = World::new(no_number);
+    let mut forged = online_by(&lied_to.identity, 7, HERE, ISSUED);
+    forged = SignedRecord::from_parts(forged.record().clone(), key, *forged.signature());
+    failures.push(unrung(&mut lied_to, forged));
+    let mut nowhere = World::new(|plan, _| plan.has_isp = false);
+    nowhere.outputs();
+    failures.push(nowhere.fails(Way(false)));
+    let mut silent = World::new(|plan, _| plan.calls = 1);
+    silent.play(vec![
+        (Way(true), "ask"),
+        (Answer(None), "free"),
+        (FREE, "watch>0 ring"),
+        (Call(Outcome::RangOut), "way"),
+        (Way(true), ""),
+        (Wait, "unwatch ask"),
+    ]);
+    failures.push(silent.fails(Answer(None)));
+    let mut late = World::new(|plan, now| plan.until = Some(now + Duration::from_secs(30)));
+    late.play(vec![(Way(true), "ask")]);
+    failures.push(late.fails(Wait));
+    failures
 }

@@ -45,7 +45,7 @@ pub(super) fn unproven(signed: &SignedRecord, unproven: &Unproven, unix_now: u64
     if is_over(signed, unix_now) {
         let minutes = since_end(signed, unix_now) / 60;
         let message =
-            format!("the record of {host} is stale: its lease has been over for {minutes} min, and at {place} {what}");
+            format!("the record of {host} is stale: {place} was its address until {minutes} min ago, and {what}");
         let hint = "the host lost its link and could not say so; is it on, and can it reach the directory?";
         return Failure::new(Status::Stale, message).hint(hint);
     }

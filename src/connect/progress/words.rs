@@ -18,10 +18,10 @@ impl Event {
                 format!("the directory's record of {host} is an old one: {seq}, and {seen} was seen before")
             }
             Self::Ringing { host } => format!("ringing {host}"),
-            Self::CallOver { host, outcome } if outcome == "RangOut" => {
+            Self::CallOver { host, outcome: "rang-out" } => {
                 format!("{host} was rung; hung up before anybody answered")
             }
-            Self::CallOver { host, outcome } => format!("the call to {host} is over: {outcome}"),
+            Self::CallOver { host, outcome } => format!("the call to {host} is over: {}", outcome.replace('-', " ")),
             Self::Told { host, words } => format!("{host} answered: {words}"),
             Self::Pausing { why, pause, .. } => format!("{why}; next try in {} s", pause.div_ceil(1000)),
             Self::Waiting { host, after: Some(seq) } => format!("waiting for a record of {host} newer than {seq}"),
