@@ -34,7 +34,7 @@ use self::stack::Stack;
 /// How often each peer is woken.
 const RUNS: usize = 5;
 /// The bench ends, one way or the other.
-const BOUND: Duration = Duration::from_secs(480);
+const BOUND: Duration = Duration::from_secs(900);
 /// Home's link may be idle for as long as the client needs for its own; the client's goes at once.
 const TIMINGS: Timings = Timings { home_idle: 3, linger: 1 };
 
