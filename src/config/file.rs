@@ -11,11 +11,11 @@ use super::doorman::{Caller, Callers, Code, Limits};
 use super::exchange::Exchange;
 use super::host::Host;
 use super::isp::Isp;
-use super::keep_up::KeepUp;
 use super::modem::{Modem, ModemKind};
 use super::operation::{BudgetSection, JournalSection};
 use super::sleep::Sleep;
 use super::value::{AddressRange, Span, Telephone};
+use crate::listen::KeepUp;
 
 /// A machine's whole configuration.
 #[derive(Debug, Deserialize)]
@@ -269,7 +269,7 @@ impl File {
             join(secret);
         }
         if let Some(listen) = &mut self.listen {
-            listen.keep_up.resolve(join);
+            listen.keep_up.file.iter_mut().chain(&mut listen.keep_up.lock).for_each(join);
         }
         if let Some(host) = &mut self.host {
             host.resolve(join);

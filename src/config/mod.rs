@@ -9,7 +9,6 @@ pub mod file;
 pub mod host;
 pub mod http;
 pub mod isp;
-pub mod keep_up;
 pub mod modem;
 pub mod operation;
 mod roles;

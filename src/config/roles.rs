@@ -49,7 +49,7 @@ impl Config {
         };
         let peer = self.file().isp.as_ref().and_then(|isp| isp.peer.clone());
         let adopt = section.adopt.iter().cloned().chain(peer).collect();
-        let keep_up = section.keep_up.wanted();
+        let keep_up = section.keep_up.clone();
         let listen = listen::Settings { lines, policy, answering, isp, limits, keep_up, adopt };
         self.caps()?;
         Ok(HomeSettings { listen, account: self.account()?, sleep: self.sleep()? })

@@ -8,13 +8,15 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
+use serde::Deserialize;
 use tokio::process::Command;
 
 /// How long the owner's command may take; one that takes longer keeps nothing up.
 const COMMAND_WITHIN: Duration = Duration::from_secs(10);
 
-/// What the owner wants to keep the link up; any one is enough.
-#[derive(Clone, Debug, Default)]
+/// What the owner wants to keep the link up, as `[listen.keep-up]` has it; any one is enough.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct KeepUp {
     /// While this file exists.
     pub file: Option<PathBuf>,
