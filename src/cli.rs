@@ -36,12 +36,11 @@ pub enum Command {
     Connect(ConnectArgs),
     /// Join standard input and output to a port of a host, waking it if need be: ssh's ProxyCommand.
     ///
-    /// In ~/.ssh/config, so that plain `ssh home` wakes it:
-    ///
-    ///     Host home
-    ///         ProxyCommand ringup proxy %n %p
-    ///         HostKeyAlias home.dyn.example
-    #[command(verbatim_doc_comment)]
+    /// With the lines for ~/.ssh/config shown below, plain ssh wakes the host.
+    #[command(after_long_help = "In ~/.ssh/config, so that plain ssh home wakes it:\n
+    Host home
+        ProxyCommand ringup proxy %n %p
+        HostKeyAlias home.dyn.example")]
     Proxy {
         /// The site's name, or its host's.
         host: String,
