@@ -75,8 +75,8 @@ fn what_was_acknowledged_before_the_power_was_cut_is_there_when_it_is_back() {
     let database = disk.place.join("directory.db");
     runtime().block_on(async {
         let mut load = Load::new(seed);
+        disk.mount();
         for round in 1..=rounds {
-            disk.mount();
             let (daemon, address) = directory(folder.root(), &config).await;
             load.inspect(address).await;
             let before_cut = 1 + load.below(MOST_ACKNOWLEDGED);
@@ -90,10 +90,8 @@ fn what_was_acknowledged_before_the_power_was_cut_is_there_when_it_is_back() {
             disk.restore();
             disk.mount();
             consistent(&database);
-            disk.unmount();
             println!("power: round {round} of {rounds}: after {before_cut} acknowledgements");
         }
-        disk.mount();
         let (daemon, address) = directory(folder.root(), &config).await;
         load.inspect(address).await;
         daemon.terminate().await;
@@ -105,13 +103,13 @@ fn what_was_acknowledged_before_the_power_was_cut_is_there_when_it_is_back() {
 /// A disk whose power can be cut: from then on it loses whatever is written to it, as if it never had been.
 struct Disk {
     device: String,
+    /// Among those of the device mapper.
+    name: String,
     sectors: String,
     place: PathBuf,
 }
 
 impl Disk {
-    const NAME: &str = "ringup-power";
-
     fn new(folder: &Scratch) -> Self {
         // The guest's modules are not where a machine has its own.
         let modules = ["-d", "/run/lab-modules"];
@@ -124,9 +122,11 @@ impl Disk {
         let sectors = system("blockdev", &["--getsz", &device]);
         let place = folder.path("disk");
         std::fs::create_dir(&place).unwrap();
-        let disk = Self { device, sectors, place };
-        system("dmsetup", &["create", Self::NAME, "--table", &disk.table(true)]);
-        system("dmsetup", &["mknodes", Self::NAME]);
+        // Others may be tried on the same kernel; the device is only ours.
+        let name = format!("ringup-power-{}", device.trim_start_matches("/dev/"));
+        let disk = Self { device, name, sectors, place };
+        system("dmsetup", &["create", &disk.name, "--table", &disk.table(true)]);
+        system("dmsetup", &["mknodes", &disk.name]);
         disk
     }
 
@@ -147,13 +147,12 @@ impl Disk {
     }
 
     fn become_such(&self, works: bool) {
-        system("dmsetup", &["suspend", "--nolockfs", Self::NAME]);
-        system("dmsetup", &["load", Self::NAME, "--table", &self.table(works)]);
-        system("dmsetup", &["resume", Self::NAME]);
+        system("dmsetup", &["load", &self.name, "--table", &self.table(works)]);
+        system("dmsetup", &["resume", "--nolockfs", &self.name]);
     }
 
     fn mount(&self) {
-        system("mount", &[&format!("/dev/mapper/{}", Self::NAME), text(&self.place)]);
+        system("mount", &[&format!("/dev/mapper/{}", self.name), text(&self.place)]);
     }
 
     fn unmount(&self) {
@@ -165,7 +164,7 @@ impl Drop for Disk {
     fn drop(&mut self) {
         // After a failure it may be mounted still.
         let _mounted = Command::new("umount").arg(&self.place).output();
-        let _there = Command::new("dmsetup").args(["remove", Self::NAME]).env("DM_DISABLE_UDEV", "1").output();
+        let _there = Command::new("dmsetup").args(["remove", &self.name]).env("DM_DISABLE_UDEV", "1").output();
         let _there = Command::new("losetup").args(["--detach", &self.device]).output();
     }
 }

@@ -15,6 +15,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::{BOUND, Scratch};
 
@@ -23,7 +24,7 @@ const SIGNERS: usize = 24;
 /// Pairs of hosts that do not sign, both changed by one update.
 const PAIRS: usize = 8;
 const SECRET: &str = "bG9hZCBsb2FkIGxvYWQgbG9hZCBsb2Fk";
-/// Long enough to be answered by the living, short enough not to wait for the dead.
+/// Long enough to be answered by the living; nobody waits for one that is known to be dead.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Writes the configuration of a directory that takes the load, its database at a path.
@@ -76,13 +77,15 @@ impl Load {
             .chain(pairs.iter().map(|pair| Arc::clone(&pair.count)));
         let counts = counts.collect();
         let (mut signing, mut pairing) = (JoinSet::new(), JoinSet::new());
+        let dead = CancellationToken::new();
         for signer in signers {
-            signing.spawn(signer.register(address, Arc::clone(&identity), dice.another(), told.clone()));
+            let (identity, dice) = (Arc::clone(&identity), dice.another());
+            signing.spawn(signer.register(address, identity, dice, told.clone(), dead.clone()));
         }
         for pair in pairs {
-            pairing.spawn(pair.register(address, told.clone()));
+            pairing.spawn(pair.register(address, told.clone(), dead.clone()));
         }
-        Running { identity, signing, pairing, dice, heard, counts }
+        Running { identity, signing, pairing, dice, dead, heard, counts }
     }
 
     /// Asks for everybody: each is there with what it was acknowledged last, or something newer that was under way.
@@ -140,6 +143,8 @@ pub struct Running {
     signing: JoinSet<Signer>,
     pairing: JoinSet<Pair>,
     dice: Dice,
+    /// The directory is: nobody waits for its answer any more.
+    dead: CancellationToken,
     heard: mpsc::Receiver<()>,
     counts: Vec<Arc<AtomicU64>>,
 }
@@ -165,9 +170,10 @@ impl Running {
         Moment(self.counts.iter().map(|count| count.load(Ordering::SeqCst)).collect())
     }
 
-    /// Waits until nobody is answered any more.
+    /// Ends it, once the directory is dead. Answers that it has sent are heard.
     pub async fn end(self) -> Load {
-        let Self { identity, signing, pairing, dice, heard, counts: _ } = self;
+        let Self { identity, signing, pairing, dice, dead, heard, counts: _ } = self;
+        dead.cancel();
         drop(heard);
         let (mut signers, mut pairs) = (signing.join_all().await, pairing.join_all().await);
         signers.sort_by_key(|signer| signer.number);
@@ -185,6 +191,15 @@ impl Running {
             numbers.acknowledged = then;
         }
         load
+    }
+}
+
+/// What comes of it, unless the directory dies first.
+async fn unless<T>(dead: &CancellationToken, answer: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        answer = answer => Some(answer),
+        () = dead.cancelled() => None,
     }
 }
 
@@ -210,13 +225,15 @@ impl Signer {
         identity: Arc<Identity>,
         mut dice: Dice,
         told: mpsc::Sender<()>,
+        dead: CancellationToken,
     ) -> Self {
         let (resolver, zone, key) = (Resolver::new(vec![address]), "dyn.test".parse().unwrap(), key());
         self.count.store(self.numbers.acknowledged, Ordering::SeqCst);
         loop {
             let number = self.numbers.next();
             let signed = SignedRecord::sign(self.record(number, &mut dice), &identity);
-            if resolver.update(&zone, &signed, &key, Instant::now() + PATIENCE).await.is_err() {
+            let update = resolver.update(&zone, &signed, &key, Instant::now() + PATIENCE);
+            if !matches!(unless(&dead, update).await, Some(Ok(_accepted))) {
                 return self;
             }
             self.numbers.acknowledged = number;
@@ -261,7 +278,7 @@ impl Pair {
     }
 
     /// Registers until it is not answered.
-    async fn register(mut self, address: SocketAddr, told: mpsc::Sender<()>) -> Self {
+    async fn register(mut self, address: SocketAddr, told: mpsc::Sender<()>, dead: CancellationToken) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         socket.connect(address).await.unwrap();
         let key = key();
@@ -275,7 +292,7 @@ impl Pair {
                 let _sent = socket.send(&update).await?;
                 socket.recv(&mut answer).await
             };
-            let answered = matches!(timeout(PATIENCE, answered).await, Ok(Ok(_length)));
+            let answered = matches!(unless(&dead, timeout(PATIENCE, answered)).await, Some(Ok(Ok(_length))));
             // NOERROR, or what a directory says that cannot store it.
             if !answered || answer[3] & 15 == SERVFAIL {
                 return self;
