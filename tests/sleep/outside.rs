@@ -1,13 +1,18 @@
 //! What stands outside the machine's sleep: the exchange, the caller, and the wire that tells of a ring.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -19,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// How often one looks whether the machine sleeps, and how often in a row it must not have moved: longer than the
 /// second within which whatever runs in it does something.
 const LOOK: (Duration, u32) = (Duration::from_millis(100), 30);
+/// A modem says no more about a ring after so many milliseconds of silence; it begins within so many.
+const SAID: (u16, u16) = (200, 10_000);
 /// The lines that are the machine's serial ports, in order.
 const PORTS: [&str; 3] = ["home", "provider-1", "provider-2"];
 
@@ -28,6 +35,8 @@ pub(crate) struct Outside {
     guest: Child,
     said: Receiver<String>,
     last: VecDeque<String>,
+    /// The machine sleeps: of the next ring it only sees the wire.
+    deaf: Arc<AtomicBool>,
 }
 
 /// Runs a test in a guest, as its process 1 would, and what belongs to it outside.
@@ -82,7 +91,9 @@ impl Outside {
         guest.env("RINGUP_LAB", "guest").env("RINGUP_LAB_SERIAL", serial.join(" ")).env("RINGUP_LAB_PID", &pid_file);
         let mut guest = guest.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
 
-        // The wire that tells of a ring.
+        // The wire that tells of a ring. What a modem says to a machine that sleeps is lost, as on the USB.
+        let deaf = Arc::new(AtomicBool::new(false));
+        let (hears_nothing, home) = (Arc::clone(&deaf), lines.join("home"));
         std::thread::spawn(move || {
             for event in events.map_while(Result::ok) {
                 let event: Value = serde_json::from_str(&event).unwrap();
@@ -90,6 +101,9 @@ impl Outside {
                     && event["line"] == "home"
                     && let Some(pid) = pid_in(&pid_file)
                 {
+                    if hears_nothing.swap(false, Ordering::Relaxed) {
+                        lose_what_is_said(&home);
+                    }
                     // One that has just ended needs no waking.
                     let _sent = kill(pid, Signal::SIGUSR1);
                 }
@@ -105,7 +119,7 @@ impl Outside {
                 }
             }
         });
-        Self { folder: folder.to_owned(), exchange, guest, said, last: VecDeque::new() }
+        Self { folder: folder.to_owned(), exchange, guest, said, last: VecDeque::new(), deaf }
     }
 
     /// Waits until home says something; gives it.
@@ -140,6 +154,7 @@ impl Outside {
             still = if moves == last { still + 1 } else { 0 };
             last = moves;
             if still == LOOK.1 {
+                self.deaf.store(true, Ordering::Relaxed);
                 return;
             }
             pause(LOOK.0);
@@ -157,6 +172,7 @@ impl Outside {
 
     /// Wakes the machine without a ring, as a timer or a keyboard does.
     pub(crate) fn nudge(&self) {
+        self.deaf.store(false, Ordering::Relaxed);
         if let Some(pid) = pid_in(&self.folder.join("guest.pid")) {
             let _sent = kill(pid, Signal::SIGUSR1);
         }
@@ -196,6 +212,21 @@ impl Drop for Outside {
         }
         let _ended = self.guest.wait();
     }
+}
+
+/// Takes what the modem of a line says of a ring before anybody hears it.
+fn lose_what_is_said(line: &Path) {
+    let mut options = File::options();
+    let mut line = options.read(true).custom_flags(nix::libc::O_NOCTTY | nix::libc::O_NONBLOCK).open(line).unwrap();
+    let (mut lost, mut patience) = (Vec::new(), SAID.1);
+    while poll(&mut [PollFd::new(line.as_fd(), PollFlags::POLLIN)], patience).unwrap() > 0 {
+        let mut said = [0; 256];
+        let Ok(length) = line.read(&mut said) else { break };
+        lost.extend_from_slice(&said[..length]);
+        patience = SAID.0;
+    }
+    // Nothing, if the machine was only so slow that it seemed to sleep.
+    println!("== lost, as the machine slept: {:?}", String::from_utf8_lossy(&lost));
 }
 
 fn pid_in(file: &Path) -> Option<Pid> {
