@@ -79,6 +79,11 @@ impl IdleClock {
         }
     }
 
+    /// Starts counting anew.
+    pub fn restart(&mut self, now: Instant) {
+        self.since = now;
+    }
+
     /// When something passed last that was not our own doing; when the counting began, until then.
     #[must_use]
     pub fn since(&self) -> Instant {

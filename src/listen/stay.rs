@@ -39,18 +39,31 @@ pub(super) enum Advice {
 pub(super) struct Stay {
     clock: IdleClock,
     until: Option<Instant>,
+    /// Until when it may be unregistered without being idle; `None` once it is registered.
+    unregistered_until: Option<Instant>,
     /// When what keeps the link up is looked at again.
     look_at: Option<Instant>,
 }
 
 /// How often it is looked whether what keeps an idle link up still does.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// For how long a link on which nobody can find the host yet is not idle: a directory that is slow to answer is asked some
+/// times within it.
+const UNREGISTERED: Duration = Duration::from_secs(10);
 
 impl Stay {
     /// Begins with the link; the wake, which the owner's limit counts from, may be older.
     pub(super) fn new(limits: &Limits, woken: Instant, now: Instant) -> Self {
         let until = limits.session.map(|session| woken + session);
-        Self { clock: IdleClock::new(limits.idle, now), until, look_at: None }
+        let unregistered_until = Some(now + UNREGISTERED);
+        Self { clock: IdleClock::new(limits.idle, now), until, unregistered_until, look_at: None }
+    }
+
+    /// The host is registered: whoever has rung can find it from now on.
+    pub(super) fn handle_registered(&mut self, now: Instant) {
+        if self.unregistered_until.take().is_some() {
+            self.clock.restart(now);
+        }
     }
 
     /// Takes in the packets that have passed, and how many of them were our own doing; says what to do.
@@ -59,7 +72,7 @@ impl Stay {
         if self.until.is_some_and(|until| now >= until) {
             return Advice::Leave(Leave::Limit);
         }
-        if !self.clock.expired(now) {
+        if !self.clock.expired(now) || self.unregistered_until.is_some_and(|until| now < until) {
             self.look_at = None;
             return Advice::Stay;
         }
@@ -102,6 +115,22 @@ mod tests {
         assert_eq!(stay.handle_packets(9, 0, after(74, start)), Advice::Stay, "looked at a moment ago");
         assert_eq!(stay.handle_packets(9, 0, after(75, start)), Advice::Look);
         assert_eq!(stay.handle_look(false, after(75, start)), Advice::Leave(Leave::Idle));
+    }
+
+    #[test]
+    fn a_link_is_not_idle_before_the_host_is_registered_unless_that_takes_too_long() {
+        let start = crate::clock::now();
+        let limits = Limits { idle: Duration::from_secs(2), session: None };
+        let mut stay = Stay::new(&limits, start, start);
+        assert_eq!(stay.handle_packets(0, 0, after(9, start)), Advice::Stay);
+        assert_eq!(stay.handle_packets(0, 0, after(10, start)), Advice::Look);
+
+        let mut stay = Stay::new(&limits, start, start);
+        stay.handle_registered(after(5, start));
+        assert_eq!(stay.handle_packets(0, 0, after(6, start)), Advice::Stay);
+        assert_eq!(stay.handle_packets(0, 0, after(7, start)), Advice::Look);
+        stay.handle_registered(after(8, start));
+        assert_eq!(stay.handle_packets(0, 0, after(8, start)), Advice::Look, "a renewal is no traffic");
     }
 
     #[test]

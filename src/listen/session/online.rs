@@ -9,6 +9,7 @@ use super::super::line::next;
 use super::super::stay::{Advice, Leave, Stay};
 use super::super::telling::{tell, tell_withdrawal};
 use super::{Event, Session, is_to_end};
+use crate::dns::Progress;
 use crate::identity::Prover;
 use crate::link::{Link, LinkEnd, LinkEvent};
 use crate::record::Reachability;
@@ -42,7 +43,12 @@ impl Session<'_> {
                     LinkEvent::Ended(end) => return Some(end),
                     LinkEvent::Up(_) | LinkEvent::Addresses => self.announce(link.addresses(), &mut prover),
                 },
-                progress = self.registrar.next() => tell(progress, self.since_ring(), |event| self.say(event)),
+                progress = self.registrar.next() => {
+                    if matches!(progress, Progress::Registered(_)) {
+                        stay.handle_registered(crate::clock::now());
+                    }
+                    tell(progress, self.since_ring(), |event| self.say(event));
+                }
                 () = tokio::time::sleep(COUNT_EVERY) => {
                     let now = crate::clock::now();
                     let advice = stay.handle_packets(link.packets(), self.own_packets(), now);
