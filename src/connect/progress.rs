@@ -90,7 +90,7 @@ pub enum Event {
         /// Why.
         why: String,
         /// How long the pause is, in milliseconds.
-        pause: u64,
+        pause_ms: u64,
     },
     /// The directory is watched for a newer record.
     Waiting {
@@ -167,8 +167,8 @@ impl Event {
             },
             Note::Gone { why } => Self::Gone { host, why: why.clone() },
             Note::Pausing { why, pause } => {
-                let pause = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-                Self::Pausing { host, why: why.clone(), pause }
+                let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+                Self::Pausing { host, why: why.clone(), pause_ms }
             }
         }
     }

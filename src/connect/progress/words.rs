@@ -23,7 +23,7 @@ impl Event {
             }
             Self::CallOver { host, outcome } => format!("the call to {host} is over: {}", outcome.replace('-', " ")),
             Self::Told { host, words } => format!("{host} answered: {words}"),
-            Self::Pausing { why, pause, .. } => format!("{why}; next try in {} s", pause.div_ceil(1000)),
+            Self::Pausing { why, pause_ms, .. } => format!("{why}; next try in {} s", pause_ms.div_ceil(1000)),
             Self::Waiting { host, after: Some(seq) } => format!("waiting for a record of {host} newer than {seq}"),
             Self::Waiting { host, after: None } => format!("waiting for {host} to register"),
             Self::Proving { host, addresses } => format!("having {} prove to be {host}", list(addresses)),
