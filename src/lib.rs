@@ -37,4 +37,5 @@ pub mod shutdown;
 pub mod sleep;
 pub mod slots;
 pub mod systemd;
+pub mod tunnel;
 pub mod watch;

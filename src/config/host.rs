@@ -11,7 +11,8 @@ use super::value::Span;
 use super::{Config, ConfigError};
 use crate::dns::{Directory, Registrar, Resolver, TsigKey};
 use crate::exit::{Failure, Status};
-use crate::record::{HostName, Identity, PROOF_PORT, SeqStore, Services};
+use crate::record::{FarEnd, HostName, Identity, PROOF_PORT, SeqStore, Services};
+use crate::tunnel;
 
 /// This machine in the directory.
 #[derive(Clone, Debug, Deserialize)]
@@ -35,9 +36,24 @@ pub struct Host {
     pub ssh_host_key: Option<PathBuf>,
     /// The pin of its TLS certificate's key, for clients.
     pub tls_pin: Option<String>,
+    /// The tunnel that it opens while it is online, for clients that cannot reach its addresses.
+    pub tunnel: Option<TunnelSection>,
     /// Further directories, each of which gets the record as well.
     #[serde(default, rename = "directory")]
     pub directories: Vec<FurtherDirectory>,
+}
+
+/// A tunnel to a machine with a public address.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TunnelSection {
+    /// The program that opens it, and its arguments; `{port}` stands for where this machine receives it.
+    pub command: Vec<String>,
+    /// Where clients connect to.
+    pub at: SocketAddr,
+    /// The service of this machine that they meet there.
+    #[serde(default = "default_tunnel_service")]
+    pub to: SocketAddr,
 }
 
 /// A directory that gets the record beside the one at `directory-servers`.
@@ -140,7 +156,29 @@ impl Config {
             Some(pin) => Some(self.parsed("host.tls-pin", pin, "the pin of a TLS key")?),
             None => None,
         };
-        Ok(Services { proof_port: section.proof_port, ssh, tls })
+        let tunnel = self.tunnel()?.map(|tunnel| tunnel.far_end);
+        Ok(Services { proof_port: section.proof_port, ssh, tls, tunnel })
+    }
+
+    /// The tunnel that `[host.tunnel]` describes.
+    pub(super) fn tunnel(&self) -> Result<Option<tunnel::Settings>, ConfigError> {
+        let Some(section) = self.file().host.as_ref().and_then(|host| host.tunnel.as_ref()) else { return Ok(None) };
+        let TunnelSection { command, at, to } = section;
+        let key = |key: &str| format!("host.tunnel.{key}");
+        if command.first().is_none_or(String::is_empty) {
+            return Err(self.wrong(&key("command"), "names no program; expected such as [\"ssh\", \"-N\", …]"));
+        }
+        if !command.iter().any(|word| word.contains(tunnel::PORT)) {
+            let message = "does not say where the tunnel comes in here; expected {port} in it, as in \"-R\", \
+                           \"0.0.0.0:2222:127.0.0.1:{port}\"";
+            return Err(self.wrong(&key("command"), message));
+        }
+        let service = NonZeroU16::new(to.port())
+            .ok_or_else(|| self.wrong(&key("to"), "names no port; expected such as \"127.0.0.1:22\""))?;
+        let far_end = FarEnd::new(*at, service).ok_or_else(|| {
+            self.wrong(&key("at"), "nobody can connect there; expected such as \"198.51.100.7:2222\"")
+        })?;
+        Ok(Some(tunnel::Settings { command: command.clone(), far_end, to: *to }))
     }
 
     /// The host's entry in one directory, its key read.
@@ -167,5 +205,40 @@ fn default_proof_port() -> NonZeroU16 {
     PROOF_PORT
 }
 
+fn default_tunnel_service() -> SocketAddr {
+    (std::net::Ipv4Addr::LOCALHOST, 22).into()
+}
+
 /// The shortest lease that leaves time for a renewal over a slow line, and the longest that makes sense, in seconds.
 const LEASE: (u32, u32) = (30, 31 * 86_400);
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::load;
+    use super::*;
+
+    fn tunnel(section: &str) -> Result<Option<tunnel::Settings>, String> {
+        let host = "[host]\nname = \"home.dyn.example\"\nzone = \"dyn.example\"\nidentity = \"i\"\n\
+                    tsig = { name = \"home\", secret = \"t\" }\n";
+        let config = load(&format!("{host}{section}")).map_err(|error| error.to_string())?;
+        config.tunnel().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_tunnel_has_a_place_where_it_ends_and_leads_to_ssh_unless_told_otherwise() {
+        assert_eq!(tunnel(""), Ok(None));
+        let command = "command = [\"ssh\", \"-R\", \"2222:127.0.0.1:{port}\"]";
+        let read = tunnel(&format!("[host.tunnel]\n{command}\nat = \"198.51.100.7:2222\"")).unwrap().unwrap();
+        assert_eq!((read.far_end.to_string().as_str(), read.command.len()), ("198.51.100.7:2222/22", 3));
+        for (section, place, what) in [
+            (&*format!("{command}\nat = \"relay.example:2222\""), "8: host.tunnel.at", "socket address"),
+            (&*format!("{command}\nat = \"0.0.0.0:2222\""), "8: host.tunnel.at", "nobody can connect"),
+            (&*format!("{command}\nat = \"198.51.100.7:2222\"\nto = \"127.0.0.1:0\""), "9: host.tunnel.to", "no port"),
+            ("command = []\nat = \"198.51.100.7:2222\"", "7: host.tunnel.command", "names no program"),
+            ("command = [\"ssh\"]\nat = \"198.51.100.7:2222\"", "7: host.tunnel.command", "{port}"),
+        ] {
+            let said = tunnel(&format!("[host.tunnel]\n{section}")).unwrap_err();
+            assert!(said.contains(&format!("home.toml:{place}")) && said.contains(what), "{section}: {said}");
+        }
+    }
+}

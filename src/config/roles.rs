@@ -50,7 +50,8 @@ impl Config {
         let peer = self.file().isp.as_ref().and_then(|isp| isp.peer.clone());
         let adopt = section.adopt.iter().cloned().chain(peer).collect();
         let keep_up = section.keep_up.clone();
-        let listen = listen::Settings { lines, policy, answering, isp, limits, keep_up, adopt };
+        let tunnel = self.tunnel()?;
+        let listen = listen::Settings { lines, policy, answering, isp, limits, keep_up, adopt, tunnel };
         self.caps()?;
         Ok(HomeSettings { listen, account: self.account()?, sleep: self.sleep()? })
     }
@@ -61,7 +62,8 @@ impl Config {
     /// When a section is missing or wrong.
     pub fn watch(&self) -> Result<(watch::Settings, Account), ConfigError> {
         let section = self.section("watch", self.file().watch.as_ref())?;
-        let settings = watch::Settings { interface: section.interface.clone(), settle: section.settle.duration() };
+        let (interface, tunnel) = (section.interface.clone(), self.tunnel()?);
+        let settings = watch::Settings { interface, settle: section.settle.duration(), tunnel };
         Ok((settings, self.account()?))
     }
 

@@ -1,5 +1,8 @@
-//! The command to run once the host is there: `{}` or `{addr}` becomes the address, `{host}` the host's name, `{tls-pin}`
-//! the pin of its TLS key; and ssh is told whom it will meet.
+//! The command to run once the host is there: `{}` or `{addr}` becomes the address, `{host}` the host's name, `{port:80}`
+//! the port 80 or, through a tunnel, the one that leads there, `{tls-pin}` the pin of the host's TLS key; and ssh is told
+//! whom it will meet.
+//!
+//! At the address of a tunnel's far end every other port is somebody else's: refuses a command that would go to one.
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -18,13 +21,19 @@ const OF_SSH: [&str; 3] = ["scp", "sftp", "ssh"];
 /// The command with what is known of the host in its places.
 ///
 /// # Errors
-/// When it wants a pin that the host's record does not have, or ssh's file cannot be written.
+/// When it wants a pin that the host's record does not have, or a service that the host's tunnel does not lead to; or
+/// ssh's file cannot be written.
 pub fn filled_in(command: &[String], found: &Found, known: &KnownHosts) -> Result<Vec<OsString>, Failure> {
     let record = found.record.record();
     let host = record.host();
+    let program = command.first().and_then(|program| Path::new(program).file_name()?.to_str());
+    let is_ssh = program.is_some_and(|program| OF_SSH.contains(&program));
     let mut filled = Vec::new();
+    let mut names_port = is_ssh;
     for word in command {
-        let mut word = with_address(word, found.address).replace("{host}", host.as_str());
+        let (word, named) = with_ports(word, found)?;
+        names_port |= named;
+        let mut word = with_address(&word, found.address).replace("{host}", host.as_str());
         if word.contains("{tls-pin}") {
             let pin = record.services().tls.ok_or_else(|| {
                 Failure::new(Status::Missing, format!("the record of {host} has no pin of a TLS key"))
@@ -34,11 +43,34 @@ pub fn filled_in(command: &[String], found: &Found, known: &KnownHosts) -> Resul
         }
         filled.push(OsString::from(word));
     }
-    let program = command.first().and_then(|program| Path::new(program).file_name()?.to_str());
-    if program.is_some_and(|program| OF_SSH.contains(&program)) {
-        filled.splice(1..1, ssh_options(host, record.services().ssh, known)?);
+    if let (Some(tunnel), false) = (found.tunnel, names_port) {
+        let (at, service) = (tunnel.at(), tunnel.service());
+        let message = format!("{host} is reached through its tunnel at {at} only, and the command names no port");
+        return Err(Failure::new(Status::BehindNat, message).hint(format!(
+            "write {{port:{service}}} where the port belongs, such as http://{{}}:{{port:{service}}}/; nothing was sent"
+        )));
+    }
+    if is_ssh {
+        let mut options = ssh_options(host, record.services().ssh, known)?;
+        if let Some(tunnel) = found.tunnel {
+            options.extend(["-o".into(), format!("Port={}", tunnel.at().port()).into()]);
+        }
+        filled.splice(1..1, options);
     }
     Ok(filled)
+}
+
+/// The ports in their places, and whether there was any.
+fn with_ports(word: &str, found: &Found) -> Result<(String, bool), Failure> {
+    let (mut filled, mut rest, mut named) = (String::new(), word, false);
+    while let Some((before, after)) = rest.split_once("{port:") {
+        let Some((service, after)) = after.split_once('}') else { break };
+        let Ok(service) = service.parse() else { break };
+        filled.push_str(&format!("{before}{}", found.port(service)?));
+        (rest, named) = (after, true);
+    }
+    filled.push_str(rest);
+    Ok((filled, named))
 }
 
 /// The address in its places; an IPv6 one in brackets where it is part of a URL, or a colon follows (RFC 3986 section
@@ -106,7 +138,7 @@ fn code(status: ExitStatus) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Identity, Record, Seq, Services, SignedRecord, TlsPin};
+    use crate::record::{FarEnd, Identity, Record, Seq, Services, SignedRecord, TlsPin};
     use crate::scratch::Scratch;
 
     fn found(address: &str, services: Services) -> Found {
@@ -114,7 +146,14 @@ mod tests {
         let record =
             Record::online("home.dyn.example".parse().unwrap(), vec![address], Seq::FIRST, 1_000, 600).unwrap();
         let record = SignedRecord::sign(record.with_services(services), &Identity::generate().unwrap());
-        Found { record, address, first_use: false }
+        Found { record, address, tunnel: None, first_use: false }
+    }
+
+    fn found_through_tunnel(service: u16) -> Found {
+        let tunnel: FarEnd = format!("198.51.100.50:2222/{service}").parse().unwrap();
+        let services = Services { tunnel: Some(tunnel), ..Services::default() };
+        let found = found("100.64.0.10", services);
+        Found { address: tunnel.at().ip(), tunnel: Some(tunnel), ..found }
     }
 
     fn fill(command: &[&str], found: &Found) -> Result<Vec<String>, Failure> {
@@ -157,6 +196,30 @@ mod tests {
         let filled = fill(&["scp", "x", "{}:"], &found("203.0.113.10", Services::default())).unwrap();
         assert!(filled.contains(&"StrictHostKeyChecking=accept-new".to_owned()), "{filled:?}");
         assert_eq!(filled.last().map(String::as_str), Some("203.0.113.10:"));
+    }
+
+    #[test]
+    fn through_a_tunnel_ssh_goes_to_its_port_and_other_commands_where_they_say() {
+        let filled = fill(&["ssh", "root@{}"], &found_through_tunnel(22)).unwrap();
+        assert_eq!(filled[filled.len() - 3..], ["-o", "Port=2222", "root@198.51.100.50"]);
+        let url = &["curl", "http://{}:{port:80}/x{port:80}"];
+        assert_eq!(fill(url, &found_through_tunnel(80)).unwrap()[1], "http://198.51.100.50:2222/x2222");
+        assert_eq!(fill(url, &found("2001:db8::1", Services::default())).unwrap()[1], "http://[2001:db8::1]:80/x80");
+        let odd = &["echo", "{port:x} {port:", "{port:80}"];
+        assert_eq!(fill(odd, &found("203.0.113.10", Services::default())).unwrap()[1..], ["{port:x} {port:", "80"]);
+    }
+
+    #[test]
+    fn a_command_that_would_meet_somebody_else_at_the_far_end_is_refused() {
+        for (command, words) in [
+            (&["curl", "http://{}/"][..], "the command names no port"),
+            (&["nc", "{}", "22"], "the command names no port"),
+            (&["curl", "http://{}:{port:80}/"], "which leads to port 22 of it, not to 80"),
+        ] {
+            let failure = fill(command, &found_through_tunnel(22)).unwrap_err();
+            assert_eq!(failure.status, Status::BehindNat);
+            assert!(failure.message.contains(words), "{failure}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod snapshot;
 mod words;
 
 use std::io::IsTerminal;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -105,6 +105,9 @@ pub enum Event {
         host: String,
         /// Where.
         addresses: Vec<IpAddr>,
+        /// Or here, where its tunnel ends, if it has one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        tunnel: Option<SocketAddr>,
     },
     /// Nobody outside the host's network can connect to it.
     Unreachable {
@@ -137,6 +140,9 @@ pub enum Event {
         seq: u64,
         /// The address at which it has proved it.
         address: IpAddr,
+        /// The port there, where it is met through its tunnel.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        port: Option<u16>,
         /// All that its record has.
         addresses: Vec<IpAddr>,
     },

@@ -59,7 +59,7 @@ enum Did {
     Answer(Result<Option<SignedRecord>, Failure>),
     Call(Result<Called, Failure>),
     Newer(Result<SignedRecord, Failure>),
-    Proof(Result<IpAddr, Unproven>),
+    Proof(Result<SocketAddr, Unproven>),
 }
 
 type Doing<'run> = Option<Pin<Box<dyn Future<Output = Did> + 'run>>>;
@@ -139,6 +139,7 @@ impl Road<'_> {
             host: self.host(),
             seq: record.seq().number(),
             address: found.address,
+            port: found.tunnel.map(|tunnel| tunnel.at().port()),
             addresses: record.addresses().to_vec(),
         });
         Ok(found)
@@ -237,23 +238,25 @@ impl Road<'_> {
         }
     }
 
-    /// Challenges the host at its addresses, those of IPv6 first, and before others those that anybody can reach.
-    async fn prove(&self, signed: &SignedRecord, patience: Duration) -> Result<IpAddr, Unproven> {
+    /// Challenges the host at its addresses, those of IPv6 first, and before others those that anybody can reach; then where
+    /// its tunnel ends.
+    async fn prove(&self, signed: &SignedRecord, patience: Duration) -> Result<SocketAddr, Unproven> {
         let record = signed.record();
         let mut addresses = record.addresses().to_vec();
         let last = |address: &IpAddr| (Reachability::of(*address) != Reachability::Public, address.is_ipv4());
         addresses.sort_by_key(last);
-        self.say(&Event::Proving { host: self.host(), addresses: addresses.clone() });
+        let tunnel = record.services().tunnel.map(|tunnel| tunnel.at());
+        self.say(&Event::Proving { host: self.host(), addresses: addresses.clone(), tunnel });
         let port = record.services().proof_port.get();
         let at: Vec<SocketAddr> = addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect();
-        let proved = identity::challenge(*signed.key(), &at, patience).await;
+        let proved = identity::challenge(*signed.key(), &at, tunnel, patience).await;
         match &proved {
             Ok(at) => self.note(format!("{at} has proved to hold {}", signed.key())),
             Err(Unproven(findings)) => {
                 findings.iter().for_each(|(at, finding)| self.note(format!("{at}: {finding}")));
             }
         }
-        proved.map(|at| at.ip())
+        proved
     }
 
     fn host(&self) -> String {

@@ -109,6 +109,22 @@ pub struct LinkStanding {
     pub quiet_since: Option<u64>,
 }
 
+/// The tunnel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TunnelStanding {
+    /// `opening`, `up` or `down`.
+    pub state: String,
+    /// Where it ends, and the port of the service that is met there; not told while it is down.
+    #[serde(default)]
+    pub at: Option<String>,
+    /// Since when, in milliseconds since 1970.
+    pub since: u64,
+    /// Why it is down.
+    #[serde(default)]
+    pub cause: Option<String>,
+}
+
 /// The record as the directory has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -141,6 +157,9 @@ pub struct Standing {
     /// The link, while there is one.
     #[serde(default)]
     pub link: Option<LinkStanding>,
+    /// The tunnel, while there is a link and one is configured.
+    #[serde(default)]
+    pub tunnel: Option<TunnelStanding>,
     /// The record as the directory last acknowledged it.
     #[serde(default)]
     pub record: Option<RecordStanding>,

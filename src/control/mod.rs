@@ -13,7 +13,9 @@ mod server;
 mod table;
 
 pub use self::ask::{Ask, Asked, Desk, asks};
-pub use self::board::{Board, LineStanding, LineTrouble, LinkStanding, Phase, RecordStanding, Standing};
+pub use self::board::{
+    Board, LineStanding, LineTrouble, LinkStanding, Phase, RecordStanding, Standing, TunnelStanding,
+};
 pub use self::commands::{JournalArgs, Whose, hang_up, journal, ring, status};
 pub use self::protocol::{PretendedRing, Request};
 pub use self::server::{Front, Socket, serve};

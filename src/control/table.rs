@@ -21,6 +21,7 @@ pub(super) fn table(standing: &Standing, now: u64, zone: &TimeZone, style: Style
     rows.head(standing, now);
     rows.lines(standing, now);
     rows.link(standing, now);
+    rows.tunnel(standing, now);
     rows.budget(standing);
     rows.wakes(standing, zone);
     rows.warnings(standing);
@@ -73,6 +74,19 @@ impl Rows {
             let _written = write!(traffic, ", quiet for {}", span(now.saturating_sub(quiet) / 1000));
         }
         self.row("", &traffic);
+    }
+
+    fn tunnel(&mut self, standing: &Standing, now: u64) {
+        let Some(tunnel) = &standing.tunnel else { return };
+        let since = span(now.saturating_sub(tunnel.since) / 1000);
+        let at = tunnel.at.as_deref().unwrap_or_default();
+        let told = match (tunnel.state.as_str(), &tunnel.cause) {
+            ("up", _) => format!("up for {since}, met at {at}"),
+            ("opening", _) => format!("being opened for {since}, to be met at {at}"),
+            (_, Some(cause)) => format!("down for {since} ({cause})"),
+            (state, None) => format!("{state} for {since}"),
+        };
+        self.row("tunnel", &told);
     }
 
     fn budget(&mut self, standing: &Standing) {
@@ -184,7 +198,7 @@ const WAKES_SHOWN: usize = 5;
 
 #[cfg(test)]
 mod tests {
-    use super::super::board::{LineTrouble, LinkStanding, RecordStanding};
+    use super::super::board::{LineTrouble, LinkStanding, RecordStanding, TunnelStanding};
     use super::*;
     use crate::budget::View;
 
@@ -259,6 +273,21 @@ ringup 0.1.0, process 812, running for 1 d 1 h
                         to do: plug it in
 ";
         assert!(shown.contains(expected), "{shown}");
+    }
+
+    #[test]
+    fn a_tunnel_stands_below_its_link() {
+        let mut standing = online();
+        let at = Some("198.51.100.7:2222/22".to_owned());
+        let mut row = |state: &str, at, cause: Option<&str>| {
+            let cause = cause.map(str::to_owned);
+            standing.tunnel = Some(TunnelStanding { state: state.to_owned(), at, since: NOW - 3000, cause });
+            let shown = table(&standing, NOW, &TimeZone::UTC, Style::Plain);
+            shown.lines().nth(5).unwrap().to_owned()
+        };
+        assert_eq!(row("up", at.clone(), None), "  tunnel  up for 3 s, met at 198.51.100.7:2222/22");
+        assert_eq!(row("opening", at, None), "  tunnel  being opened for 3 s, to be met at 198.51.100.7:2222/22");
+        assert_eq!(row("down", None, Some("status 255")), "  tunnel  down for 3 s (status 255)");
     }
 
     #[test]

@@ -1,35 +1,41 @@
-//! The client's shell: a socket an address, from the first challenge to the last answer.
+//! The client's shell: a socket an address, and connections to the end of a tunnel, from the first challenge to the last
+//! answer.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::future::select_all;
 use ring::rand::{SecureRandom, SystemRandom};
-use tokio::net::UdpSocket;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
 
 use super::challenger::{Challenger, Finding, Output, Unproven};
-use super::wire::{Nonce, PROOF_LENGTH};
+use super::wire::{Nonce, PROOF_LENGTH, Proof};
 use crate::record::PublicKey;
 
-/// Challenges a host at these addresses, the preferred one first, for `patience` at the most; gives the one at which it
-/// proved to hold the key.
+/// How long one connection to the end of a tunnel may take from its first packet to the proof.
+const CONNECTION_WITHIN: Duration = Duration::from_secs(15);
+
+/// Challenges a host at these addresses, the preferred one first, and at the end of its tunnel, for `patience` at the
+/// most; gives the place at which it proved to hold the key.
 ///
 /// # Errors
 /// When none did: what is at each of them, as far as it showed.
 ///
 /// # Cancel safety
 /// Dropping it loses nothing.
-pub async fn challenge(pinned: PublicKey, at: &[SocketAddr], patience: Duration) -> Result<SocketAddr, Unproven> {
-    let mut targets = Vec::new();
-    for &at in at {
-        let mut nonce = [0; 32];
-        match SystemRandom::new().fill(&mut nonce) {
-            Ok(()) => targets.push((at, Nonce::from_bytes(nonce))),
-            Err(ring::error::Unspecified) => tracing::error!("the system gave no random numbers for a challenge"),
-        }
-    }
-    let mut challenger = Challenger::new(pinned, &targets, patience, crate::clock::now());
+pub async fn challenge(
+    pinned: PublicKey,
+    at: &[SocketAddr],
+    tunnel: Option<SocketAddr>,
+    patience: Duration,
+) -> Result<SocketAddr, Unproven> {
+    let targets: Vec<_> = at.iter().filter_map(|at| with_nonce(*at)).collect();
+    let tunnel = tunnel.and_then(with_nonce);
+    let mut challenger = Challenger::new(pinned, &targets, tunnel, patience, crate::clock::now());
+    let mut connection: Connection = None;
     let mut lanes: Vec<(SocketAddr, UdpSocket)> = Vec::new();
     let mut datagram = [0; PROOF_LENGTH + 1];
     loop {
@@ -41,6 +47,11 @@ pub async fn challenge(pinned: PublicKey, at: &[SocketAddr], patience: Duration)
                         challenger.handle_refused(to, finding(&error), crate::clock::now());
                     }
                 }
+                Output::Connect(to, bytes) => {
+                    if connection.is_none() {
+                        connection = Some(Box::pin(async move { (to, through_tunnel(to, &bytes).await) }));
+                    }
+                }
                 Output::Done(result) => {
                     tracing::debug!(?result, "challenged");
                     return result;
@@ -50,6 +61,14 @@ pub async fn challenge(pinned: PublicKey, at: &[SocketAddr], patience: Duration)
         let deadline = challenger.deadline().map(|(at, _why)| at);
         let heard = tokio::select! {
             heard = first(&lanes, &mut datagram) => Some(heard),
+            (from, said) = ended(&mut connection) => {
+                let now = crate::clock::now();
+                match said {
+                    Ok(said) => challenger.handle_datagram(from, &said, now),
+                    Err(finding) => challenger.handle_refused(from, finding, now),
+                }
+                continue;
+            }
             () = crate::clock::sleep_until(deadline) => None,
         };
         let now = crate::clock::now();
@@ -67,6 +86,56 @@ pub async fn challenge(pinned: PublicKey, at: &[SocketAddr], patience: Duration)
             }
             None => challenger.handle_timeout(now),
         }
+    }
+}
+
+fn with_nonce(at: SocketAddr) -> Option<(SocketAddr, Nonce)> {
+    let mut nonce = [0; 32];
+    match SystemRandom::new().fill(&mut nonce) {
+        Ok(()) => Some((at, Nonce::from_bytes(nonce))),
+        Err(ring::error::Unspecified) => {
+            tracing::error!("the system gave no random numbers for a challenge");
+            None
+        }
+    }
+}
+
+/// A connection to the end of a tunnel, and what came of it.
+type Connection = Option<Pin<Box<dyn Future<Output = (SocketAddr, Result<Vec<u8>, Finding>)> + Send>>>;
+
+/// Waits for the end of a connection; for ever when there is none.
+async fn ended(connection: &mut Connection) -> (SocketAddr, Result<Vec<u8>, Finding>) {
+    match connection {
+        Some(future) => {
+            let came = future.await;
+            *connection = None;
+            came
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Puts a challenge to whatever is at the end of a tunnel; gives a proof's worth of what it says.
+async fn through_tunnel(to: SocketAddr, challenge: &[u8]) -> Result<Vec<u8>, Finding> {
+    let ask = async {
+        let mut stream = TcpStream::connect(to).await?;
+        stream.write_all(challenge).await?;
+        let mut said = Vec::with_capacity(PROOF_LENGTH);
+        let length = u64::try_from(PROOF_LENGTH).unwrap_or(u64::MAX);
+        // An end that comes early may be the tunnel's, which came up or went down just now.
+        let _length = stream.take(length).read_to_end(&mut said).await?;
+        Ok::<_, io::Error>(said)
+    };
+    match tokio::time::timeout(CONNECTION_WITHIN, ask).await {
+        Ok(Ok(said)) if said.is_empty() => Err(Finding::NoTunnel),
+        Ok(Ok(said)) if said.len() == PROOF_LENGTH && Proof::read(&said).is_some() => Ok(said),
+        Ok(Ok(_other)) => Err(Finding::NoAnswerer),
+        Ok(Err(error)) => {
+            tracing::debug!(%to, %error, "no proof through a tunnel");
+            let is_there = matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset);
+            Err(if is_there { Finding::NoTunnel } else { Finding::NoWay })
+        }
+        Err(_elapsed) => Err(Finding::Silence),
     }
 }
 
@@ -125,7 +194,7 @@ mod tests {
         // Held, and silent.
         let silent = UdpSocket::bind("127.0.0.2:0").await.unwrap();
         let at = [silent.local_addr().unwrap(), place];
-        assert_eq!(challenge(identity.public_key(), &at, PATIENCE).await, Ok(place));
+        assert_eq!(challenge(identity.public_key(), &at, None, PATIENCE).await, Ok(place));
     }
 
     #[tokio::test]
@@ -133,10 +202,10 @@ mod tests {
         let (pinned, other) = (Identity::generate().unwrap().public_key(), Arc::new(Identity::generate().unwrap()));
         let mut prover = Prover::new(Arc::clone(&other), 0);
         let place = prover.stand_at(&[[127, 0, 0, 1].into()])[0];
-        let unproven = challenge(pinned, &[place], PATIENCE).await.unwrap_err();
+        let unproven = challenge(pinned, &[place], None, PATIENCE).await.unwrap_err();
         assert_eq!(unproven.foremost(), Some((place, Finding::Another(other.public_key()))));
         let nobody = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let unproven = challenge(pinned, &[nobody], PATIENCE).await.unwrap_err();
+        let unproven = challenge(pinned, &[nobody], None, PATIENCE).await.unwrap_err();
         assert_eq!(unproven.foremost(), Some((nobody, Finding::NoAnswerer)));
     }
 }

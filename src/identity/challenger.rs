@@ -1,7 +1,8 @@
 //! The client's side: challenges each address of a host until one of them proves that it is the host.
 //!
-//! The first address has a head start over the second, and so on (RFC 8305 section 5). Refuses a proof by another key,
-//! and one that was made elsewhere and passed on: its signed address is not the one that was challenged.
+//! The first address has a head start over the second, and so on (RFC 8305 section 5). The end of a tunnel of the host's
+//! comes last, and is asked again however often it refuses: the tunnel may come up any moment. Refuses a proof by another
+//! key, and one that was made elsewhere and passed on: its signed address is not the one that was challenged.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -28,6 +29,8 @@ pub enum Finding {
     Forged,
     /// A machine at which nobody answers challenges.
     NoAnswerer,
+    /// A machine at which no tunnel of the host's ends for now.
+    NoTunnel,
     /// Nothing was heard.
     Silence,
     /// There is no way to it from here.
@@ -41,6 +44,7 @@ impl fmt::Display for Finding {
             Self::Relayed(_) => f.write_str("another machine is there, and passes on what the host says elsewhere"),
             Self::Forged => f.write_str("another machine is there, and its signature is bad"),
             Self::NoAnswerer => f.write_str("a machine is there that does not prove to be anybody"),
+            Self::NoTunnel => f.write_str("no tunnel ends there now"),
             Self::Silence => f.write_str("nothing answers there"),
             Self::NoWay => f.write_str("there is no way to it from here"),
         }
@@ -61,8 +65,9 @@ impl Finding {
             Self::Relayed(_) => 1,
             Self::Forged => 2,
             Self::NoAnswerer => 3,
-            Self::Silence => 4,
-            Self::NoWay => 5,
+            Self::NoTunnel => 4,
+            Self::Silence => 5,
+            Self::NoWay => 6,
         }
     }
 }
@@ -84,6 +89,8 @@ impl Unproven {
 pub enum Output {
     /// Send these bytes there.
     Send(SocketAddr, Vec<u8>),
+    /// Connect there, where a tunnel ends, and send them; unless that is being done.
+    Connect(SocketAddr, Vec<u8>),
     /// It is over: the host is there, or nowhere.
     Done(Result<SocketAddr, Unproven>),
 }
@@ -105,23 +112,35 @@ struct Target {
     next: Instant,
     pause: Duration,
     finding: Finding,
+    is_tunnel: bool,
     closed: bool,
 }
 
 impl Challenger {
-    /// Challenges these addresses, the preferred one first, each with a nonce of its own, for `patience` at the most.
+    /// Challenges these addresses, the preferred one first, and then the end of a tunnel, each with a nonce of its own,
+    /// for `patience` at the most.
     #[must_use]
-    pub fn new(pinned: PublicKey, targets: &[(SocketAddr, Nonce)], patience: Duration, now: Instant) -> Self {
+    pub fn new(
+        pinned: PublicKey,
+        targets: &[(SocketAddr, Nonce)],
+        tunnel: Option<(SocketAddr, Nonce)>,
+        patience: Duration,
+        now: Instant,
+    ) -> Self {
         let starts = (0..).map(|place| now + HEAD_START * place);
-        let target = |(&(at, nonce), next): (&(SocketAddr, Nonce), Instant)| Target {
+        let is_new = |(at, _nonce): &(SocketAddr, Nonce)| targets.iter().all(|(other, _nonce)| other != at);
+        let tunnel = tunnel.filter(is_new).map(|tunnel| (tunnel, true));
+        let all = targets.iter().map(|target| (*target, false)).chain(tunnel);
+        let target = |(((at, nonce), is_tunnel), next)| Target {
             at,
             nonce,
             next,
             pause: FIRST_AGAIN,
             finding: Finding::Silence,
+            is_tunnel,
             closed: false,
         };
-        let targets = targets.iter().zip(starts).map(target).collect();
+        let targets = all.zip(starts).map(target).collect();
         let mut challenger = Self { pinned, targets, until: now + patience, done: false, outputs: VecDeque::new() };
         challenger.handle_timeout(now);
         challenger
@@ -164,7 +183,7 @@ impl Challenger {
     /// The system says that nobody answers at an address, or that there is no way to it.
     pub fn handle_refused(&mut self, at: SocketAddr, finding: Finding, now: Instant) {
         if let Some(target) = self.targets.iter_mut().find(|target| target.at == at && !target.closed) {
-            target.closed = true;
+            target.closed = !target.is_tunnel;
             if finding.rank() < target.finding.rank() || target.finding == Finding::Silence {
                 target.finding = finding;
             }
@@ -181,7 +200,9 @@ impl Challenger {
             return self.finish(Err(self.unproven()));
         }
         for target in self.targets.iter_mut().filter(|target| !target.closed && target.next <= now) {
-            self.outputs.push_back(Output::Send(target.at, wire::challenge(target.nonce)));
+            let (at, challenge) = (target.at, wire::challenge(target.nonce));
+            let send = if target.is_tunnel { Output::Connect } else { Output::Send };
+            self.outputs.push_back(send(at, challenge));
             target.next = now + target.pause;
             target.pause = target.pause.mul_f64(BACKOFF);
         }
@@ -250,7 +271,7 @@ mod tests {
         fn new(targets: &[SocketAddr]) -> Self {
             let (identity, start) = (Identity::generate().unwrap(), crate::clock::now());
             let targets: Vec<_> = targets.iter().enumerate().map(|(of, at)| (*at, nonce(of))).collect();
-            let challenger = Challenger::new(identity.public_key(), &targets, PATIENCE, start);
+            let challenger = Challenger::new(identity.public_key(), &targets, None, PATIENCE, start);
             Self { identity, start, challenger }
         }
 
@@ -264,6 +285,7 @@ mod tests {
                     assert_eq!(bytes.len(), wire::CHALLENGE_LENGTH);
                     to
                 }
+                Output::Connect(..) => panic!("there is no tunnel"),
                 Output::Done(result) => panic!("it is over: {result:?}"),
             };
             self.outputs().into_iter().map(to).collect()
@@ -361,6 +383,38 @@ mod tests {
         let unproven = scene.result().unwrap_err();
         assert_eq!(unproven, Unproven(vec![(v6(), Finding::NoWay), (v4(), Finding::NoAnswerer)]));
         assert_eq!(unproven.foremost(), Some((v4(), Finding::NoAnswerer)));
+    }
+
+    #[test]
+    fn the_end_of_a_tunnel_is_tried_again_for_as_long_as_it_may_take_to_come_up() {
+        let (identity, start) = (Identity::generate().unwrap(), crate::clock::now());
+        let end = at("198.51.100.50:2222");
+        let tunnel = Some((end, nonce(1)));
+        let mut challenger = Challenger::new(identity.public_key(), &[(v4(), nonce(0))], tunnel, PATIENCE, start);
+        let mut outputs = || std::iter::from_fn(|| challenger.poll_output()).collect::<Vec<_>>();
+        assert_eq!(outputs(), [Output::Send(v4(), wire::challenge(nonce(0)))]);
+        challenger.handle_refused(v4(), Finding::NoWay, start);
+        let mut connected = 0;
+        let mut now = start;
+        while now < start + PATIENCE / 2 {
+            now = challenger.deadline().unwrap().0.max(now);
+            challenger.handle_timeout(now);
+            while let Some(output) = challenger.poll_output() {
+                assert_eq!(output, Output::Connect(end, wire::challenge(nonce(1))));
+                connected += 1;
+                challenger.handle_refused(end, Finding::NoTunnel, now);
+            }
+        }
+        assert!(connected >= 3, "{connected}");
+        let proof = Proof::sign(&identity, nonce(1), end, client());
+        challenger.handle_datagram(end, &proof, now);
+        assert_eq!(challenger.poll_output(), Some(Output::Done(Ok(end))));
+
+        // A proof that the host made for one of its addresses is none for a tunnel.
+        let mut challenger = Challenger::new(identity.public_key(), &[], tunnel, PATIENCE, start);
+        challenger.handle_datagram(end, &Proof::sign(&identity, nonce(1), v4(), client()), start);
+        challenger.poll_output();
+        assert_eq!(challenger.poll_output(), Some(Output::Done(Err(Unproven(vec![(end, Finding::Relayed(v4()))])))));
     }
 
     #[test]

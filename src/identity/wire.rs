@@ -59,6 +59,14 @@ pub fn read_challenge(datagram: &[u8]) -> Option<Nonce> {
     (datagram.len() == CHALLENGE_LENGTH && padding.iter().all(|byte| *byte == 0)).then_some(Nonce(*nonce))
 }
 
+/// Whether a stream that begins so begins with a challenge; `None` while there is too little of it to tell.
+#[must_use]
+pub fn begins_challenge(stream: &[u8]) -> Option<bool> {
+    let length = stream.len().min(MAGIC.len());
+    let is_ours = MAGIC.get(..length) == stream.get(..length);
+    (!is_ours || length == MAGIC.len()).then_some(is_ours)
+}
+
 /// The host's signed word that it holds a key, at an address, to whoever asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
@@ -194,6 +202,15 @@ mod tests {
         let mut filled = whole;
         filled[CHALLENGE_LENGTH - 1] = 1;
         assert_eq!(read_challenge(&filled), None);
+    }
+
+    #[test]
+    fn a_stream_is_told_from_a_challenge_by_its_first_bytes() {
+        assert_eq!(begins_challenge(&challenge(NONCE)), Some(true));
+        assert_eq!((begins_challenge(b""), begins_challenge(b"RGU")), (None, None));
+        for other in [&b"SSH-2.0-OpenSSH_9.2"[..], b"RGUX", b"RX", b"G", b"\x16\x03\x01"] {
+            assert_eq!(begins_challenge(other), Some(false));
+        }
     }
 
     #[test]

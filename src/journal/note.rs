@@ -210,6 +210,15 @@ pub enum Note {
         /// The record's sequence number.
         seq: u64,
     },
+    /// The tunnel came up, or went down.
+    Tunnel {
+        /// Where it ends, while it is up.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<String>,
+        /// Why it is down.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<String>,
+    },
     /// The budget refused a call or ended a link.
     Budget {
         /// What is used up.
@@ -252,6 +261,7 @@ impl Note {
             Self::Down { .. } => "down",
             Self::Registered { .. } => "registered",
             Self::Withdrawn { .. } => "withdrawn",
+            Self::Tunnel { .. } => "tunnel",
             Self::Budget { .. } => "budget",
             Self::Slept => "slept",
             Self::Resumed { .. } => "resumed",
@@ -291,6 +301,7 @@ mod tests {
             },
             Note::CutOff { step: Step::Up, resumed: true },
             Note::HungUp { seconds: 3 },
+            Note::Tunnel { at: None, cause: None },
             Note::Resumed { by: None, slept: Some(9) },
         ];
         for note in notes {

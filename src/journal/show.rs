@@ -115,6 +115,8 @@ fn told(note: &Note, numbers: Numbers) -> String {
         Note::Up { interface, address } => format!("{address} on {interface}"),
         Note::Down { cause, received, sent } => format!("{cause}; {received} octets received, {sent} sent"),
         Note::Registered { seq } | Note::Withdrawn { seq } => format!("record {seq}"),
+        Note::Tunnel { at: Some(at), .. } => format!("up: this machine is met at {at}"),
+        Note::Tunnel { at: None, cause } => format!("down: {}", cause.as_deref().unwrap_or("nobody knows why")),
         Note::Budget { cause } | Note::Failed { cause } => cause.clone(),
         Note::Slept => "the machine".to_owned(),
         Note::Resumed { by, slept } => {

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::Event;
 use super::house::House;
-use super::telling::{tell, tell_withdrawal};
+use super::telling::{tell, tell_tunnel, tell_withdrawal};
 use crate::dns::Registrar;
 use crate::link::{Adopted, AdoptedLink, Adoption};
+use crate::tunnel::Tunnel;
 
 /// How long the withdrawal may take where there is another way to the directory; without one it fails at once.
 const WITHDRAW_WITHIN: Duration = Duration::from_secs(5);
@@ -51,6 +52,8 @@ async fn stay(house: &House, adoption: &Adoption, mut link: AdoptedLink, registr
     say(&Event::Adopted { interface: name.clone(), address: link.local() });
     house.set_place(Some(link.local()));
     let mut prover = registrar.prover();
+    let settings = house.settings();
+    let mut tunnel = Tunnel::new(settings.tunnel.clone(), registrar.identity());
     prover.stand_at(&link.addresses());
     registrar.announce(link.addresses());
     loop {
@@ -64,6 +67,7 @@ async fn stay(house: &House, adoption: &Adoption, mut link: AdoptedLink, registr
                 Adopted::Gone => break,
             },
             progress = registrar.next() => tell(progress, since(began), say),
+            happened = tunnel.next() => tell_tunnel(happened, settings.tunnel.as_ref(), say),
             () = tokio::time::sleep(COUNT_EVERY) => house.chronicle.note_traffic(&name, None, crate::clock::now()),
             () = house.shutdown.cancelled() => break,
         }
@@ -74,6 +78,7 @@ async fn stay(house: &House, adoption: &Adoption, mut link: AdoptedLink, registr
         tell_withdrawal(withdrawal, say);
     }
     registrar.rest();
+    tunnel.close().await;
     if !house.shutdown.is_cancelled() {
         tracing::info!(interface = name, "the link that was not ours is gone");
         say(&Event::Ended { cause: "whoever brought the link up has taken it down".to_owned() });

@@ -10,7 +10,7 @@ use super::Event;
 use super::naps::Naps;
 use super::standing::standing;
 use crate::budget::{Allowance, Cap, Reservation};
-use crate::control::{Front, LinkStanding, Phase, RecordStanding};
+use crate::control::{Front, LinkStanding, Phase, RecordStanding, TunnelStanding};
 use crate::journal::{Caller, Journal, Note, Resume, Step, Wake, WakeNumber, decide};
 use crate::line::LineState;
 use crate::{link, sleep};
@@ -271,6 +271,15 @@ impl Chronicle {
             Event::Unreachable { advice, .. } => {
                 journal.note(Some(line), trace.wake, Note::Failed { cause: (*advice).to_owned() });
             }
+            Event::TunnelOpening { at } => self.note_tunnel("opening", Some(at.clone()), None),
+            Event::TunnelUp { at } => {
+                journal.note(Some(line), trace.wake, Note::Tunnel { at: Some(at.clone()), cause: None });
+                self.note_tunnel("up", Some(at.clone()), None);
+            }
+            Event::TunnelDown { cause, .. } => {
+                journal.note(Some(line), trace.wake, Note::Tunnel { at: None, cause: Some(cause.clone()) });
+                self.note_tunnel("down", None, Some(cause.clone()));
+            }
             Event::Registered { seq, .. } => {
                 self.note_step(line, trace, Step::Registered, Phase::Registered, Some(Note::Registered { seq: *seq }));
                 self.note_record(trace, "online", *seq);
@@ -300,7 +309,7 @@ impl Chronicle {
                 if let Some(wake) = trace.wake {
                     journal.change(wake, |wake| wake.cause = Some(cause));
                 }
-                board.change(|standing| standing.link = None);
+                board.change(|standing| (standing.link, standing.tunnel) = (None, None));
                 board.line(line, Phase::Opening, None);
             }
             Event::Failed { cause } => {
@@ -361,6 +370,11 @@ impl Chronicle {
             quiet_since: None,
         };
         self.front.board.change(|standing| standing.link = Some(link));
+    }
+
+    fn note_tunnel(&self, state: &str, at: Option<String>, cause: Option<String>) {
+        let tunnel = TunnelStanding { state: state.to_owned(), at, since: self.front.board.now(), cause };
+        self.front.board.change(|standing| standing.tunnel = Some(tunnel));
     }
 
     fn note_record(&self, trace: &Trace, state: &str, seq: u64) {

@@ -85,6 +85,23 @@ pub enum Event {
         /// What can be done about it.
         advice: &'static str,
     },
+    /// The tunnel for those who cannot reach the address is being opened.
+    TunnelOpening {
+        /// Where it ends, and the port of the service that is met there.
+        at: String,
+    },
+    /// This machine can be met at the far end of its tunnel.
+    TunnelUp {
+        /// Where it ends, and the port of the service that is met there.
+        at: String,
+    },
+    /// The tunnel is down, and is opened again after a pause.
+    TunnelDown {
+        /// Why.
+        cause: String,
+        /// In how many milliseconds it is opened again.
+        again_ms: u64,
+    },
     /// The address is in a directory; the first one makes the machine reachable, the others follow at their own pace.
     Registered {
         /// The record's sequence number.

@@ -40,6 +40,7 @@ use crate::link::{self, Adoption, Isp};
 use crate::report::Report;
 use crate::sleep::Sleep;
 use crate::systemd::Notifier;
+use crate::tunnel;
 
 pub use self::answer::Answering;
 pub use self::event::Event;
@@ -63,6 +64,8 @@ pub struct Settings {
     pub keep_up: KeepUp,
     /// The names of links that somebody else brings up, and that are registered too.
     pub adopt: Vec<String>,
+    /// The tunnel that is opened while there is a link.
+    pub tunnel: Option<tunnel::Settings>,
 }
 
 /// What a listener is embedded in.
@@ -115,6 +118,7 @@ async fn keep_house(
     let Surroundings { front, sleep, socket, notifier, mut reloads } = surroundings;
     let house = Arc::new(House::new(settings, registrar, front.clone(), sleep, report, shutdown.clone()));
     house.open_codes().map_err(|error| Failure::caused(Status::Secret, &error))?;
+    tunnel::mend().await;
     link::mend(&house.settings().isp.runtime).await;
     let mut lines = Lines::new(&house);
     let opened = tokio::select! {

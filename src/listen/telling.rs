@@ -1,8 +1,9 @@
-//! What the registrar says, told to whoever follows along and to the log.
+//! What registrar and tunnel say, told to whoever follows along and to the log.
 
 use super::Event;
 use crate::dns::{Progress, Withdrawal};
 use crate::exit::Failure;
+use crate::tunnel;
 
 /// Tells how a registration goes; `since_ring` in milliseconds.
 pub(super) fn tell(progress: Progress, since_ring: u64, say: impl Fn(&Event)) {
@@ -32,4 +33,16 @@ pub(super) fn tell_withdrawal(withdrawal: Withdrawal, say: impl Fn(&Event)) {
     for (directory, error) in withdrawal.failed {
         tracing::warn!(directory = &*directory, %error, "not withdrawn; the lease will run out");
     }
+}
+
+/// Tells how the tunnel fares.
+pub(super) fn tell_tunnel(happened: tunnel::Event, settings: Option<&tunnel::Settings>, say: impl Fn(&Event)) {
+    let at = settings.map(|tunnel| tunnel.far_end.to_string()).unwrap_or_default();
+    say(&match happened {
+        tunnel::Event::Opening => Event::TunnelOpening { at },
+        tunnel::Event::Up => Event::TunnelUp { at },
+        tunnel::Event::Down { cause, again } => {
+            Event::TunnelDown { cause, again_ms: u64::try_from(again.as_millis()).unwrap_or(u64::MAX) }
+        }
+    });
 }

@@ -15,5 +15,5 @@ pub use host::{HostName, HostNameError};
 pub use identity::{Identity, IdentityError, PublicKey, PublicKeyError, Signature};
 pub use reachability::Reachability;
 pub use seq::{Seq, SeqError, SeqStore};
-pub use services::{PROOF_PORT, ServiceError, Services, SshHostKey, TlsPin};
+pub use services::{FarEnd, PROOF_PORT, ServiceError, Services, SshHostKey, TlsPin};
 pub use statement::{Record, RecordError, SignedRecord, State, StatementError, VerifyError};

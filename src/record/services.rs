@@ -1,9 +1,10 @@
 //! What a host says of its services, so that a client can make sure of them: where it proves its identity, its ssh host
-//! key, and the key of its TLS certificate.
+//! key, the key of its TLS certificate, and where a tunnel of its own ends.
 //!
 //! Refuses every kind of ssh key but Ed25519: its 32 bytes are a whole key, not a fingerprint, and fit a datagram.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::str::FromStr;
 
@@ -24,11 +25,13 @@ pub struct Services {
     pub ssh: Option<SshHostKey>,
     /// The key in its TLS certificate.
     pub tls: Option<TlsPin>,
+    /// Where its tunnel ends, for those who cannot reach its addresses.
+    pub tunnel: Option<FarEnd>,
 }
 
 impl Default for Services {
     fn default() -> Self {
-        Self { proof_port: PROOF_PORT, ssh: None, tls: None }
+        Self { proof_port: PROOF_PORT, ssh: None, tls: None, tunnel: None }
     }
 }
 
@@ -45,6 +48,9 @@ impl Services {
         }
         if let Some(TlsPin(digest)) = self.tls {
             text.push_str(&format!(" c={}", BASE64URL_NOPAD.encode(&digest)));
+        }
+        if let Some(tunnel) = self.tunnel {
+            text.push_str(&format!(" v={tunnel}"));
         }
         text
     }
@@ -76,7 +82,11 @@ impl Services {
             Some(value) => Some(TlsPin(bytes(value?)?)),
             None => None,
         };
-        Some(Self { proof_port, ssh, tls })
+        let tunnel = match next("v=") {
+            Some(value) => Some(value?.parse().ok()?),
+            None => None,
+        };
+        Some(Self { proof_port, ssh, tls, tunnel })
     }
 }
 
@@ -149,6 +159,54 @@ impl FromStr for TlsPin {
     }
 }
 
+/// The far end of a tunnel that the host has opened to a machine with a public address: whoever connects there over TCP
+/// meets one service of the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FarEnd {
+    at: SocketAddr,
+    service: NonZeroU16,
+}
+
+impl FarEnd {
+    /// Takes the address and port at which the tunnel ends, and the port of the host's service that is met there; `None`
+    /// when nobody could connect there.
+    #[must_use]
+    pub fn new(at: SocketAddr, service: NonZeroU16) -> Option<Self> {
+        let address = at.ip().to_canonical();
+        let connectable = at.port() != 0 && !address.is_unspecified() && !address.is_multicast();
+        connectable.then(|| Self { at: SocketAddr::new(address, at.port()), service })
+    }
+
+    /// Gives the address and port at which it ends.
+    #[must_use]
+    pub fn at(&self) -> SocketAddr {
+        self.at
+    }
+
+    /// Gives the port that the service has at the host itself.
+    #[must_use]
+    pub fn service(&self) -> u16 {
+        self.service.get()
+    }
+}
+
+impl fmt::Display for FarEnd {
+    /// Writes it as in a record: `198.51.100.7:2222/22`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.at, self.service)
+    }
+}
+
+impl FromStr for FarEnd {
+    type Err = ServiceError;
+
+    fn from_str(text: &str) -> Result<Self, ServiceError> {
+        let (at, service) = text.split_once('/').ok_or(ServiceError::Tunnel)?;
+        let (at, service) = at.parse().ok().zip(service.parse().ok()).ok_or(ServiceError::Tunnel)?;
+        Self::new(at, service).ok_or(ServiceError::Tunnel)
+    }
+}
+
 /// Why a text is no key of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ServiceError {
@@ -161,6 +219,9 @@ pub enum ServiceError {
     /// No digest.
     #[error("not a pin; expected sha256// and 44 characters of base64, as curl's --pinnedpubkey takes it")]
     Tls,
+    /// No place of a tunnel.
+    #[error("not the end of a tunnel; expected address:port/port, such as 198.51.100.7:2222/22")]
+    Tunnel,
 }
 
 fn bytes(text: &str) -> Option<[u8; 32]> {
@@ -182,6 +243,19 @@ mod tests {
         for damaged in ["ssh-ed25519", "ssh-ed25519 AAAA", &LINE[..LINE.len() - 4]] {
             assert_eq!(damaged.parse::<SshHostKey>(), Err(ServiceError::SshKey), "{damaged}");
         }
+    }
+
+    #[test]
+    fn a_tunnel_ends_where_one_can_connect_and_is_written_in_one_way() {
+        for text in ["198.51.100.7:2222/22", "[2001:db8::7]:2222/443"] {
+            assert_eq!(text.parse::<FarEnd>().unwrap().to_string(), text);
+        }
+        for text in ["198.51.100.7:2222", "198.51.100.7:0/22", "198.51.100.7:22/0", "0.0.0.0:22/22", "relay:22/22", ""]
+        {
+            assert_eq!(text.parse::<FarEnd>(), Err(ServiceError::Tunnel), "{text}");
+        }
+        let mapped: FarEnd = "[::ffff:198.51.100.7]:2222/22".parse().unwrap();
+        assert_eq!(mapped.to_string(), "198.51.100.7:2222/22", "so a record that writes it so is refused");
     }
 
     #[test]

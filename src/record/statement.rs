@@ -382,6 +382,7 @@ mod tests {
             proof_port: NonZeroU16::new(7465).unwrap(),
             ssh: Some(SshHostKey::from_bytes([1; 32])),
             tls: Some(TlsPin::from_bytes([2; 32])),
+            tunnel: Some("[2001:db8::7]:2222/22".parse().unwrap()),
         };
         let signed = SignedRecord::sign(online(&["203.0.113.9"]).with_services(services), &identity);
         let text = signed.to_string();
@@ -389,7 +390,15 @@ mod tests {
         assert_eq!(read.record().services(), services);
         assert_eq!(read.verify(&identity.public_key()), Ok(()));
         assert!(!SignedRecord::sign(online(&["203.0.113.9"]), &identity).to_string().contains("p="));
-        for (from, to) in [(" p=7465", " p=7464"), (" p=7465", " p=0"), (" p=7465", " p=65536"), (" h=", " c=")] {
+        for (from, to) in [
+            (" p=7465", " p=7464"),
+            (" p=7465", " p=0"),
+            (" p=7465", " p=65536"),
+            (" h=", " c="),
+            (":2222/22", ":2222"),
+            (":2222/22", ":2222/022"),
+            ("[2001:db8::7]", "[2001:db8::0:7]"),
+        ] {
             let changed = text.replace(from, to);
             assert_ne!(changed, text);
             assert_eq!(SignedRecord::parse(&host(), &changed), Err(StatementError::Malformed), "{changed}");
@@ -461,7 +470,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics_and_what_parses_is_canonical(text in "ringup1( [sqatlphckg]=[a-zA-Z0-9:.,_-]{0,90}){0,9}") {
+        fn no_text_panics_and_what_parses_is_canonical(text in "ringup1( [sqatlphcvkg]=[a-zA-Z0-9:.,_-]{0,90}){0,9}") {
             if let Ok(read) = SignedRecord::parse(&host(), &text) {
                 prop_assert_eq!(read.to_string(), text);
             }

@@ -35,7 +35,7 @@ pub(super) async fn connect(
     };
     let found = connect::reach(host, &shared, &progress, stop).await?;
     if args.command.is_empty() {
-        print(&found.address.to_string())?;
+        print(&found.place())?;
         return Ok(0);
     }
     let ended = run(host, &found, &args.command, false, stop).await;
@@ -61,7 +61,7 @@ async fn connect_all(
         match found {
             Err(failure) => ends.push(Some(Err(failure))),
             Ok(found) if args.command.is_empty() => {
-                ends.push(Some(print(&format!("{site} {}", found.address)).map(|()| 0)));
+                ends.push(Some(print(&format!("{site} {}", found.place())).map(|()| 0)));
             }
             Ok(found) => {
                 ends.push(None);
@@ -110,7 +110,7 @@ pub(super) async fn proxy(
     let shared = Shared::new(config.own_link()?);
     let found = connect::reach(&settings, &shared, &Progress::new(false, false, verbose), stop).await?;
     tokio::select! {
-        passed = proxy::pass(host, found.address, port) => passed,
+        passed = proxy::pass(host, found.address, found.port(port)?) => passed,
         () = stop.cancelled() => Err(connect::interrupted()),
     }
 }
@@ -214,6 +214,7 @@ pub(super) async fn query(config: &Config, host: &str, json: bool) -> Result<(),
                 "proof-port": services.proof_port,
                 "ssh-host-key": services.ssh.map(|key| key.to_string()),
                 "tls-pin": services.tls.map(|pin| pin.to_string()),
+                "tunnel": services.tunnel.map(|tunnel| tunnel.to_string()),
             })
             .to_string(),
         );

@@ -17,6 +17,7 @@ use crate::dns::{Progress, Registrar};
 use crate::exit::{Failure, Status};
 use crate::record::Reachability;
 use crate::report::Report;
+use crate::tunnel::{self, Tunnel};
 
 /// How long the record's withdrawal may hold up the end.
 const WITHDRAW_WITHIN: Duration = Duration::from_secs(3);
@@ -28,6 +29,8 @@ pub struct Settings {
     pub interface: String,
     /// How long an address must stand.
     pub settle: Duration,
+    /// The tunnel that is open while there is an address.
+    pub tunnel: Option<tunnel::Settings>,
 }
 
 /// What happens to the interface and its record.
@@ -47,6 +50,18 @@ pub enum Event {
         reachability: &'static str,
         /// What can be done about it.
         advice: &'static str,
+    },
+    /// This machine can be met at the far end of its tunnel.
+    TunnelUp {
+        /// Where it ends, and the port of the service that is met there.
+        at: String,
+    },
+    /// The tunnel is down, and is opened again after a pause.
+    TunnelDown {
+        /// Why.
+        cause: String,
+        /// In how many milliseconds it is opened again.
+        again_ms: u64,
     },
     /// A directory has them.
     Registered {
@@ -86,6 +101,11 @@ pub async fn run(
     let mut settle = Settle::new(settings.settle);
     let mut current: Vec<IpAddr> = Vec::new();
     let mut prover = registrar.prover();
+    tunnel::mend().await;
+    let tunnel_for = |addresses: &[IpAddr], registrar: &Registrar| {
+        Tunnel::new(settings.tunnel.clone().filter(|_| !addresses.is_empty()), registrar.identity())
+    };
+    let mut tunnel = tunnel_for(&[], registrar);
     report.say(&Event::Watching);
     tracing::info!(interface = settings.interface, "watching");
     loop {
@@ -96,33 +116,49 @@ pub async fn run(
             report.say(&Event::Changed { addresses: addresses.clone() });
             current = addresses;
             prover.stand_at(&current);
+            // What went over the old address would hang for a long time.
+            std::mem::replace(&mut tunnel, tunnel_for(&current, registrar)).close().await;
             if current.is_empty() {
                 // Without an address there is most likely no way to the directory either; the lease then runs out.
                 withdraw(registrar, report).await;
             } else {
-                announce(&current, registrar, report);
+                announce(&current, settings.tunnel.is_some(), registrar, report);
             }
         }
         let settles = settle.deadline().map(|(at, _why)| at);
         tokio::select! {
             changed = interface.changed() => changed.map_err(netlink)?,
             progress = registrar.next() => tell(progress, &current, report),
+            happened = tunnel.next() => tell_tunnel(happened, settings.tunnel.as_ref(), report),
             () = crate::clock::sleep_until(settles) => {}
             () = shutdown.cancelled() => break,
         }
     }
     withdraw(registrar, report).await;
+    tunnel.close().await;
     Ok(())
 }
 
-/// Wants the addresses registered, and says so at once when nobody will reach them.
-fn announce(addresses: &[IpAddr], registrar: &mut Registrar, report: Report) {
+/// Wants the addresses registered, and says so at once when nobody will reach them, nor this machine through a tunnel.
+fn announce(addresses: &[IpAddr], has_tunnel: bool, registrar: &mut Registrar, report: Report) {
     let reachability = Reachability::best_of(addresses);
-    if let Some(advice) = reachability.advice() {
+    if let Some(advice) = reachability.advice().filter(|_| !has_tunnel) {
         tracing::warn!(%reachability, "{advice}");
         report.say(&Event::Unreachable { reachability: reachability.as_str(), advice });
     }
     registrar.announce(addresses.to_vec());
+}
+
+fn tell_tunnel(happened: tunnel::Event, settings: Option<&tunnel::Settings>, report: Report) {
+    let at = settings.map(|tunnel| tunnel.far_end.to_string()).unwrap_or_default();
+    match happened {
+        tunnel::Event::Opening => {}
+        tunnel::Event::Up => report.say(&Event::TunnelUp { at }),
+        tunnel::Event::Down { cause, again } => {
+            let again_ms = u64::try_from(again.as_millis()).unwrap_or(u64::MAX);
+            report.say(&Event::TunnelDown { cause, again_ms });
+        }
+    }
 }
 
 fn tell(progress: Progress, addresses: &[IpAddr], report: Report) {

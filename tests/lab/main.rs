@@ -36,3 +36,4 @@ mod registration;
 mod road;
 mod soak;
 mod survival;
+mod tunnel;

@@ -14,7 +14,7 @@ mod verdict;
 pub(super) use self::tests::{every_failure, every_note};
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use hayes::modem::Outcome;
@@ -26,12 +26,15 @@ use super::call::Called;
 use crate::exit::{Failure, Status};
 use crate::identity::Unproven;
 use crate::link::call_failure;
-use crate::record::{HostName, Reachability, Seq, SignedRecord, State as HostState};
+use crate::record::{FarEnd, HostName, Reachability, Seq, SignedRecord, State as HostState};
 
 /// How long a host may take to prove itself: some round trips over two modems, with other traffic on the line.
 const PROVE_WITHIN: Duration = Duration::from_secs(10);
 /// The same where nothing speaks for it: the address cannot be reached from outside, or the record's lease is over.
 const PROVE_UNLIKELY: Duration = Duration::from_secs(3);
+/// The same where it may be that a tunnel has to come up first: ssh exchanges some 5 kB before it stands, and over a slow
+/// modem that takes ten seconds.
+const PROVE_THROUGH: Duration = Duration::from_secs(45);
 
 /// What the shell is to do; it answers each but a note with the input of the same name.
 #[derive(Debug, PartialEq, Eq)]
@@ -94,10 +97,42 @@ pub enum Note {
 pub struct Found {
     /// Its record, signed by its key.
     pub record: SignedRecord,
-    /// The address at which it has proved to hold the key.
+    /// The address at which it has proved to hold the key, its own or that of its tunnel's far end.
     pub address: IpAddr,
+    /// The tunnel, where it is met through it.
+    pub tunnel: Option<FarEnd>,
     /// Whether its key was unknown before.
     pub first_use: bool,
+}
+
+impl Found {
+    /// Gives the port to connect to for a service of the host.
+    ///
+    /// # Errors
+    /// When the host is met through a tunnel that leads to another of its services.
+    pub fn port(&self, service: u16) -> Result<u16, Failure> {
+        match self.tunnel {
+            None => Ok(service),
+            Some(tunnel) if tunnel.service() == service => Ok(tunnel.at().port()),
+            Some(tunnel) => {
+                let host = self.record.record().host();
+                let led = tunnel.service();
+                let message = format!(
+                    "{host} is reached through its tunnel only, which leads to port {led} of it, not to {service}"
+                );
+                Err(Failure::new(Status::BehindNat, message).hint(format!(
+                    "`to` in [host.tunnel] there says where it leads; with ssh, -L takes other ports along: ssh -L \
+                     {service}:localhost:{service} {{}}"
+                )))
+            }
+        }
+    }
+
+    /// Writes where it is to be met: an address, or address and port of its tunnel's far end.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.tunnel.map_or_else(|| self.address.to_string(), |tunnel| tunnel.at().to_string())
+    }
 }
 
 /// An attempt to reach one host.
@@ -317,18 +352,20 @@ impl Attempt {
         }
     }
 
-    /// The machine at one of the addresses has proved to be the host, or none has.
-    pub fn handle_proof(&mut self, result: Result<IpAddr, Unproven>, unix_now: u64) {
+    /// The machine at one of the addresses, or at the far end of the tunnel, has proved to be the host, or none has.
+    pub fn handle_proof(&mut self, result: Result<SocketAddr, Unproven>, unix_now: u64) {
         let State::Proving { record, fresh } = self.state.clone() else { return };
+        let tunnel = record.record().services().tunnel;
         match result {
-            Ok(address) => {
-                let first_use = self.plan.identity.is_none();
-                self.finish(Output::Found(Box::new(Found { record: *record, address, first_use })));
+            Ok(at) => {
+                let (address, first_use) = (at.ip(), self.plan.identity.is_none());
+                let tunnel = tunnel.filter(|tunnel| tunnel.at() == at);
+                self.finish(Output::Found(Box::new(Found { record: *record, address, tunnel, first_use })));
             }
             Err(unproven) => {
                 let failure = verdict::unproven(&record, &unproven, unix_now);
                 // A host that lost its link could not withdraw its record; its address may be somebody else's by now.
-                let reachable = record.record().reachability() == Reachability::Public;
+                let reachable = record.record().reachability() == Reachability::Public || tunnel.is_some();
                 if !fresh && reachable && self.may_ring() {
                     self.before = self.before.max(Some(record.record().seq()));
                     self.outputs.push_back(Output::Note(Note::Gone { why: failure.message }));
@@ -384,11 +421,17 @@ impl Attempt {
     fn prove(&mut self, signed: SignedRecord, fresh: bool, unix_now: u64) {
         self.stop_watching();
         let reachability = signed.record().reachability();
-        if reachability != Reachability::Public {
+        let has_tunnel = signed.record().services().tunnel.is_some();
+        if reachability != Reachability::Public && !has_tunnel {
             self.outputs.push_back(Output::Note(Note::Unreachable(reachability)));
         }
         let unlikely = reachability != Reachability::Public || verdict::is_over(&signed, unix_now);
-        let patience = if unlikely { PROVE_UNLIKELY } else { PROVE_WITHIN };
+        let patience = match (has_tunnel, unlikely) {
+            // A tunnel that was opened before stands already, or not any more.
+            (true, _) if fresh => PROVE_THROUGH,
+            (false, true) => PROVE_UNLIKELY,
+            (true | false, _) => PROVE_WITHIN,
+        };
         let record = Box::new(signed);
         self.go(State::Proving { record: record.clone(), fresh }, Output::Prove(record, patience));
     }

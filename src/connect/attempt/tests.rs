@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::*;
 use crate::identity::Finding;
-use crate::record::{Identity, PublicKey, Record};
+use crate::record::{Identity, PublicKey, Record, Services};
 
 /// When every record here was signed, and the wall clock.
 const ISSUED: u64 = 1_789_000_000;
@@ -77,7 +77,10 @@ impl World {
             }
             Call(outcome) => attempt.handle_call(Ok(Called::Ended(outcome)), self.now),
             Newer(record) => attempt.handle_newer(Ok(record), ISSUED),
-            Proof(Ok(address)) => attempt.handle_proof(Ok(address.parse().unwrap()), ISSUED),
+            Proof(Ok(address)) => {
+                let at = address.parse().unwrap_or_else(|_| SocketAddr::new(address.parse().unwrap(), 7464));
+                attempt.handle_proof(Ok(at), ISSUED);
+            }
             Proof(Err(finding)) => {
                 let at: SocketAddr = "203.0.113.10:7464".parse().unwrap();
                 attempt.handle_proof(Err(Unproven(vec![(at, finding)])), ISSUED);
@@ -137,6 +140,14 @@ fn names(outputs: &[Output]) -> String {
 fn online_by(identity: &Identity, seq: u64, address: &str, issued: u64) -> SignedRecord {
     let address: IpAddr = address.parse().unwrap();
     SignedRecord::sign(Record::online(host(), vec![address], number(seq), issued, 600).unwrap(), identity)
+}
+
+/// A host that only its tunnel leads to.
+fn behind_tunnel(identity: &Identity, seq: u64, end: FarEnd) -> SignedRecord {
+    let address: IpAddr = "100.64.0.9".parse().unwrap();
+    let record = Record::online(host(), vec![address], number(seq), ISSUED, 600).unwrap();
+    let services = Services { tunnel: Some(end), ..Services::default() };
+    SignedRecord::sign(record.with_services(services), identity)
 }
 
 fn host() -> HostName {
@@ -343,7 +354,7 @@ fn a_key_that_was_not_known_is_believed_once_it_is_proved_and_never_before() {
     world.play(vec![(Way(true), "ask"), (Answer(Some(online.clone())), "prove:7")]);
     let outputs = world.step(Proof(Ok(HERE)));
     let address = HERE.parse().unwrap();
-    assert_eq!(outputs, [Output::Found(Box::new(Found { record: online, address, first_use: true }))]);
+    assert_eq!(outputs, [Output::Found(Box::new(Found { record: online, address, tunnel: None, first_use: true }))]);
 }
 
 #[test]
@@ -454,6 +465,37 @@ pub(in crate::connect) fn every_note() -> Vec<Note> {
     ]
 }
 
+#[test]
+fn a_host_behind_a_nat_is_met_through_its_tunnel_and_given_the_time_to_open_it() {
+    let end: FarEnd = "198.51.100.50:2222/22".parse().unwrap();
+    let mut world = World::new(|_, _| {});
+    world.play(vec![(Way(true), "ask"), (Answer(None), "free"), (FREE, "watch>0 ring")]);
+    let record = behind_tunnel(&world.identity, 7, end);
+    let outputs = world.step(Newer(record.clone()));
+    assert_eq!(names(&outputs), "hang-up prove:7", "it is not said to be out of reach");
+    assert!(outputs.contains(&Output::Prove(Box::new(record.clone()), PROVE_THROUGH)));
+    let outputs = world.step(Proof(Ok("198.51.100.50:2222")));
+    let [Output::Found(found)] = &outputs[..] else { panic!("{outputs:?}") };
+    assert_eq!((found.tunnel, found.place()), (Some(end), "198.51.100.50:2222".to_owned()));
+    assert_eq!((found.port(22), found.port(80).unwrap_err().status), (Ok(2222), Status::BehindNat));
+
+    // At one of its own addresses it is met as ever.
+    let mut world = World::new(|_, _| {});
+    world.play(vec![(Way(true), "ask")]);
+    let record = behind_tunnel(&world.identity, 7, end);
+    world.step(Answer(Some(record)));
+    let outputs = world.step(Proof(Ok("100.64.0.9")));
+    let [Output::Found(found)] = &outputs[..] else { panic!("{outputs:?}") };
+    assert_eq!((found.tunnel, found.port(80)), (None, Ok(80)));
+
+    // A tunnel that is gone is a host to ring.
+    let mut world = World::new(|_, _| {});
+    world.play(vec![(Way(true), "ask")]);
+    let record = behind_tunnel(&world.identity, 7, end);
+    world.step(Answer(Some(record)));
+    assert_eq!(names(&world.step(Proof(Err(Finding::NoTunnel)))), "gone! free");
+}
+
 /// Every failure that an attempt ends in by itself, each by a script of its own.
 pub(in crate::connect) fn every_failure() -> Vec<Failure> {
     let key = PublicKey::from_bytes([7; 32]);
@@ -467,6 +509,13 @@ pub(in crate::connect) fn every_failure() -> Vec<Failure> {
         let at = SocketAddr::new(address.parse().unwrap(), 7464);
         let fails = |finding: &Finding| verdict::unproven(&record, &Unproven(vec![(at, *finding)]), ISSUED);
         failures.extend(findings.iter().map(fails));
+    }
+    let end: FarEnd = "198.51.100.50:2222/22".parse().unwrap();
+    let record = behind_tunnel(&Identity::generate().unwrap(), 7, end);
+    let own = SocketAddr::new("100.64.0.9".parse().unwrap(), 7464);
+    for finding in [Finding::Another(key), Finding::NoAnswerer, Finding::NoTunnel, Finding::Silence] {
+        let unproven = Unproven(vec![(own, Finding::NoWay), (end.at(), finding)]);
+        failures.push(verdict::unproven(&record, &unproven, ISSUED));
     }
     for outcome in [
         Outcome::Busy,

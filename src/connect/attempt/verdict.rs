@@ -21,21 +21,40 @@ fn since_end(signed: &SignedRecord, unix_now: u64) -> u64 {
 pub(super) fn unproven(signed: &SignedRecord, unproven: &Unproven, unix_now: u64) -> Failure {
     let record = signed.record();
     let (host, seq, port) = (record.host(), record.seq(), record.services().proof_port);
+    let tunnel = record.services().tunnel;
     let (place, what) = match unproven.foremost() {
+        Some((at, finding)) if tunnel.is_some_and(|tunnel| tunnel.at() == at) => (at.to_string(), finding),
         Some((at, finding)) => (at.ip().to_string(), finding),
         None => ("none of its addresses".to_owned(), Finding::NoWay),
     };
     if what.is_a_stranger() {
         let message = format!("{place} is not {host} any more (record {seq}): {what}; nothing was sent there");
         return Failure::new(Status::Impostor, message).hint(match what {
+            Finding::NoAnswerer if tunnel.is_some_and(|tunnel| tunnel.at().to_string() == place) => {
+                "somebody else's service is where its tunnel ended; at the host: ringup status".to_owned()
+            }
             Finding::NoAnswerer => format!(
                 "the address is lent to somebody else by now; or it is the host, and its UDP port {port} is closed \
                  (host.proof-port)"
             ),
-            Finding::Another(_) | Finding::Relayed(_) | Finding::Forged | Finding::Silence | Finding::NoWay => {
+            Finding::Another(_)
+            | Finding::Relayed(_)
+            | Finding::Forged
+            | Finding::NoTunnel
+            | Finding::Silence
+            | Finding::NoWay => {
                 "the address is lent to somebody else by now; the host is found again once it registers".to_owned()
             }
         });
+    }
+    if let (Some(tunnel), false) = (tunnel, is_over(signed, unix_now)) {
+        let at = tunnel.at();
+        let found = unproven.0.iter().find(|(place, _finding)| *place == at).map_or(what, |(_place, finding)| *finding);
+        let message = format!("{host} is online behind a tunnel that ends at {at} (record {seq}), but {found}");
+        return Failure::new(Status::Unreachable, message).hint(
+            "the tunnel may be down, or not up yet: try again in a minute; at the host, `ringup status` and `ringup \
+             journal` tell why",
+        );
     }
     let reachability = record.reachability();
     if let Some(advice) = reachability.advice() {

@@ -24,9 +24,11 @@ fn every_event() -> Vec<Event> {
         Event::Told { host: host(), words: "waking: hang up now, it comes online by itself".to_owned() },
         Event::Waiting { host: host(), after: Some(7) },
         Event::Waiting { host: host(), after: None },
-        Event::Proving { host: host(), addresses: vec![v6, v4] },
+        Event::Proving { host: host(), addresses: vec![v6, v4], tunnel: None },
+        Event::Proving { host: host(), addresses: vec![v4], tunnel: Some((v6, 2222).into()) },
         Event::FirstUse { host: host(), key: "ed25519:…".to_owned() },
-        Event::Online { host: host(), seq: 8, address: v6, addresses: vec![v4, v6] },
+        Event::Online { host: host(), seq: 8, address: v6, port: None, addresses: vec![v4, v6] },
+        Event::Online { host: host(), seq: 8, address: v6, port: Some(2222), addresses: vec![v4] },
     ];
     events.extend(every_note().iter().map(|note| Event::of_note(note, host())));
     events.extend(every_failure().iter().map(|failure| Event::of_failure(&host(), failure)));

@@ -1,6 +1,6 @@
 //! Each step in words.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::Event;
 
@@ -26,10 +26,17 @@ impl Event {
             Self::Pausing { why, pause_ms, .. } => format!("{why}; next try in {} s", pause_ms.div_ceil(1000)),
             Self::Waiting { host, after: Some(seq) } => format!("waiting for a record of {host} newer than {seq}"),
             Self::Waiting { host, after: None } => format!("waiting for {host} to register"),
-            Self::Proving { host, addresses } => format!("having {} prove to be {host}", list(addresses)),
+            Self::Proving { host, addresses, tunnel } => {
+                let tunnel = tunnel.map(|at| format!(", or who is behind a tunnel at {at},")).unwrap_or_default();
+                format!("having {}{tunnel} prove to be {host}", list(addresses))
+            }
             Self::Unreachable { host, advice, .. } => format!("{host} cannot be reached from everywhere: {advice}"),
             Self::Gone { why, .. } => format!("{why}: ringing it"),
             Self::FirstUse { host, key } => format!("the key of {host} was new, and is remembered: {key}"),
+            Self::Online { host, seq, address, port: Some(port), .. } => {
+                let at = SocketAddr::new(*address, *port);
+                format!("{host} is online, and met through its tunnel at {at} (record {seq})")
+            }
             Self::Online { host, seq, address, .. } => format!("{host} is online at {address} (record {seq})"),
             Self::Failed { message, .. } => message.clone(),
         }

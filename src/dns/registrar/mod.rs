@@ -240,6 +240,12 @@ impl Registrar {
         Prover::new(Arc::clone(&self.identity), self.services.proof_port.get())
     }
 
+    /// Gives the host's identity, for what else has to prove it.
+    #[must_use]
+    pub fn identity(&self) -> Arc<Identity> {
+        Arc::clone(&self.identity)
+    }
+
     /// Counts the packets exchanged with the directories so far.
     #[must_use]
     pub fn packets(&self) -> Packets {

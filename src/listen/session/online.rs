@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use super::super::line::next;
 use super::super::stay::{Advice, Leave, Stay};
-use super::super::telling::{tell, tell_withdrawal};
+use super::super::telling::{tell, tell_tunnel, tell_withdrawal};
 use super::{Event, Session, is_to_end};
 use crate::dns::Progress;
 use crate::identity::Prover;
 use crate::link::{Link, LinkEnd, LinkEvent};
 use crate::record::Reachability;
+use crate::tunnel::Tunnel;
 
 /// How long the record's withdrawal may hold up the end of the link; after it the lease runs out by itself.
 const WITHDRAW_WITHIN: Duration = Duration::from_secs(5);
@@ -22,16 +23,18 @@ const COUNT_EVERY: Duration = Duration::from_secs(1);
 impl Session<'_> {
     /// Has the host registered for as long as the link stands, and withdraws in time. `None` when the link is to end.
     pub(super) async fn stay_online(&mut self, link: &mut Link) -> Option<LinkEnd> {
-        let cause = self.serve(link).await;
+        let mut tunnel = Tunnel::new(self.settings.tunnel.clone(), self.registrar.identity());
+        let cause = self.serve(link, &mut tunnel).await;
         if cause.is_none() && !self.stop.is_given_up() && self.registrar.is_exposed() {
             self.withdraw().await;
         }
         self.registrar.rest();
+        tunnel.close().await;
         cause
     }
 
     /// Registers and renews until the link is idle, ends by itself, or the house shuts.
-    async fn serve(&mut self, link: &mut Link) -> Option<LinkEnd> {
+    async fn serve(&mut self, link: &mut Link, tunnel: &mut Tunnel) -> Option<LinkEnd> {
         let (house, stop, settings) = (self.house, self.stop.clone(), Arc::clone(&self.settings));
         let mut stay = Stay::new(&settings.limits, self.first_ring, crate::clock::now());
         let mut looking: Option<Look<'_>> = None;
@@ -48,6 +51,9 @@ impl Session<'_> {
                         stay.handle_registered(crate::clock::now());
                     }
                     tell(progress, self.since_ring(), |event| self.say(event));
+                }
+                happened = tunnel.next() => {
+                    tell_tunnel(happened, settings.tunnel.as_ref(), |event| self.say(event));
                 }
                 () = tokio::time::sleep(COUNT_EVERY) => {
                     let now = crate::clock::now();
@@ -106,10 +112,10 @@ impl Session<'_> {
     }
 
     /// Proves the host's identity at the link's addresses, wants it known there, and says so at once when nobody will reach it
-    /// there.
+    /// there, nor through a tunnel.
     fn announce(&mut self, addresses: Vec<IpAddr>, prover: &mut Prover) {
         let reachability = Reachability::best_of(&addresses);
-        if let Some(advice) = reachability.advice() {
+        if let Some(advice) = reachability.advice().filter(|_| self.settings.tunnel.is_none()) {
             tracing::warn!(%reachability, "{advice}");
             self.say(&Event::Unreachable { reachability: reachability.as_str(), advice });
         }
