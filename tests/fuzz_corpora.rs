@@ -13,6 +13,8 @@ use std::path::Path;
 mod directory;
 #[path = "../fuzz/src/handshake.rs"]
 mod handshake;
+#[path = "../fuzz/src/identity.rs"]
+mod identity;
 
 fn replay(target: &str, run: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
@@ -58,4 +60,9 @@ fn directory_update_corpus_holds() {
 #[test]
 fn handshake_corpus_holds() {
     replay("handshake", handshake::run);
+}
+
+#[test]
+fn identity_corpus_holds() {
+    replay("identity", identity::run);
 }

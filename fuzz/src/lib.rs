@@ -9,6 +9,7 @@ pub mod emulator;
 pub mod explain;
 pub mod framing;
 pub mod handshake;
+pub mod identity;
 pub mod modem;
 pub mod reply;
 pub mod trunk;
