@@ -129,6 +129,12 @@ pub struct Watch {
     /// How long an address must stand before it is registered: one update a change.
     #[serde(default = "default_settle")]
     pub settle: Span,
+    /// The command that tells the public address of a router that passes ports on to this machine.
+    #[serde(default)]
+    pub public_address: Vec<String>,
+    /// How often it is asked.
+    #[serde(default = "default_ask_every")]
+    pub ask_every: Span,
 }
 
 /// A host that can be woken.
@@ -226,6 +232,10 @@ fn default_idle() -> Span {
 
 fn default_settle() -> Span {
     Span::milliseconds(500)
+}
+
+fn default_ask_every() -> Span {
+    Span::seconds(60)
 }
 
 fn default_ring_for() -> Span {

@@ -19,6 +19,9 @@ use crate::record::{HostName, PublicKey, Seq};
 use crate::secret::Secret;
 use crate::{line, listen, provide, watch};
 
+/// The router in front of a machine is not asked more often.
+const LEAST_ASK_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// What `listen` works with.
 pub struct HomeSettings {
     /// The line, the policy and the provider.
@@ -62,8 +65,13 @@ impl Config {
     /// When a section is missing or wrong.
     pub fn watch(&self) -> Result<(watch::Settings, Account), ConfigError> {
         let section = self.section("watch", self.file().watch.as_ref())?;
-        let (interface, tunnel) = (section.interface.clone(), self.tunnel()?);
-        let settings = watch::Settings { interface, settle: section.settle.duration(), tunnel };
+        let (command, every) = (section.public_address.clone(), section.ask_every.duration());
+        if every < LEAST_ASK_EVERY {
+            return Err(self.wrong("watch.ask-every", "expected at least \"5s\""));
+        }
+        let outside = (!command.is_empty()).then_some(watch::OutsideSettings { command, every });
+        let (interface, settle, tunnel) = (section.interface.clone(), section.settle.duration(), self.tunnel()?);
+        let settings = watch::Settings { interface, settle, outside, tunnel };
         Ok((settings, self.account()?))
     }
 

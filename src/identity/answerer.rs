@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::gate::Gate;
-use super::wire::{Proof, read_challenge};
+use super::wire::{Nonce, Proof, read_challenge};
 use crate::record::Identity;
 
 /// Answers challenges with one host's key.
@@ -32,12 +32,25 @@ impl Answerer {
         client: SocketAddr,
         now: Instant,
     ) -> Option<Vec<u8>> {
+        let nonce = self.admit(datagram, client, now)?;
+        Some(self.prove(nonce, host, client))
+    }
+
+    /// Takes a datagram, and gives the nonce that is to be signed, if any; for a host that has to make sure first by which
+    /// address it is known.
+    pub fn admit(&mut self, datagram: &[u8], client: SocketAddr, now: Instant) -> Option<Nonce> {
         let nonce = read_challenge(datagram)?;
         if !self.gate.admits(client.ip(), now) {
             self.turned_away = self.turned_away.saturating_add(1);
             return None;
         }
-        Some(Proof::sign(&self.identity, nonce, host, client))
+        Some(nonce)
+    }
+
+    /// Signs the nonce of an admitted challenge.
+    #[must_use]
+    pub fn prove(&self, nonce: Nonce, host: SocketAddr, client: SocketAddr) -> Vec<u8> {
+        Proof::sign(&self.identity, nonce, host, client)
     }
 
     /// How many challenges were too many.
@@ -50,7 +63,7 @@ impl Answerer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::wire::{self, Nonce};
+    use crate::identity::wire;
 
     fn at(text: &str) -> SocketAddr {
         text.parse().unwrap()

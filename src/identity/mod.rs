@@ -14,4 +14,4 @@ pub mod wire;
 
 pub use self::ask::challenge;
 pub use self::challenger::{Finding, Unproven};
-pub use self::prover::Prover;
+pub use self::prover::{KnownAs, Prover};

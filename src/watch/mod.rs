@@ -1,23 +1,31 @@
 //! `ringup watch`: follows an interface on broadband (ADSL, cable; DHCP or PPPoE) and registers each new address, one
-//! update a change; withdraws the record when it stops.
+//! update a change; withdraws the record when it stops. Behind a router that passes ports on to this machine, the router's
+//! address is registered in place of its own.
 
 mod interface;
+mod outside;
 mod settle;
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::interface::Interface;
+use self::outside::{Known, Outside, published};
 use self::settle::Settle;
 use crate::dns::{Progress, Registrar};
 use crate::exit::{Failure, Status};
+use crate::identity::KnownAs;
 use crate::record::Reachability;
 use crate::report::Report;
 use crate::tunnel::{self, Tunnel};
+
+pub use self::outside::Settings as OutsideSettings;
 
 /// How long the record's withdrawal may hold up the end.
 const WITHDRAW_WITHIN: Duration = Duration::from_secs(3);
@@ -29,6 +37,8 @@ pub struct Settings {
     pub interface: String,
     /// How long an address must stand.
     pub settle: Duration,
+    /// How the address of the router in front of this machine is learnt, where one passes connections on to it.
+    pub outside: Option<outside::Settings>,
     /// The tunnel that is open while there is an address.
     pub tunnel: Option<tunnel::Settings>,
 }
@@ -101,6 +111,17 @@ pub async fn run(
     let mut settle = Settle::new(settings.settle);
     let mut current: Vec<IpAddr> = Vec::new();
     let mut prover = registrar.prover();
+    let (mut asking, mut known) = (JoinSet::new(), None);
+    if let Some(outside) = settings.outside.clone().map(Outside::new) {
+        known = Some(outside.follow());
+        asking.spawn(outside.clone().keep_asking());
+        prover = prover.behind(KnownAs::new(move |own| {
+            let outside = outside.clone();
+            async move { outside.confirmed(own).await }
+        }));
+    }
+    // Without a router there is nothing to wait for.
+    let mut router = settings.outside.is_none().then(Known::default);
     tunnel::mend().await;
     let tunnel_for = |addresses: &[IpAddr], registrar: &Registrar| {
         Tunnel::new(settings.tunnel.clone().filter(|_| !addresses.is_empty()), registrar.identity())
@@ -109,13 +130,20 @@ pub async fn run(
     report.say(&Event::Watching);
     tracing::info!(interface = settings.interface, "watching");
     loop {
-        let snapshot = interface.addresses().await.map_err(netlink)?;
-        settle.handle_snapshot(snapshot, crate::clock::now());
+        let own = interface.addresses().await.map_err(netlink)?;
+        if settings.outside.is_some() {
+            prover.stand_at(&own);
+        }
+        if let Some(router) = &router {
+            settle.handle_snapshot(published(&own, &router.addresses), crate::clock::now());
+        }
         if let Some(addresses) = settle.poll_change(crate::clock::now()) {
             tracing::info!(count = addresses.len(), "addresses changed");
             report.say(&Event::Changed { addresses: addresses.clone() });
             current = addresses;
-            prover.stand_at(&current);
+            if settings.outside.is_none() {
+                prover.stand_at(&current);
+            }
             // What went over the old address would hang for a long time.
             std::mem::replace(&mut tunnel, tunnel_for(&current, registrar)).close().await;
             if current.is_empty() {
@@ -128,6 +156,13 @@ pub async fn run(
         let settles = settle.deadline().map(|(at, _why)| at);
         tokio::select! {
             changed = interface.changed() => changed.map_err(netlink)?,
+            now_known = learnt(&mut known) => {
+                let before = router.replace(now_known.clone()).and_then(|before| before.trouble);
+                if let Some(why) = now_known.trouble.filter(|why| before.as_ref() != Some(why)) {
+                    tracing::warn!(%why, "the router's address is not told; see watch.public-address");
+                    report.say(&Event::Failed { cause: format!("watch.public-address: {why}") });
+                }
+            }
             progress = registrar.next() => tell(progress, &current, report),
             happened = tunnel.next() => tell_tunnel(happened, settings.tunnel.as_ref(), report),
             () = crate::clock::sleep_until(settles) => {}
@@ -137,6 +172,16 @@ pub async fn run(
     withdraw(registrar, report).await;
     tunnel.close().await;
     Ok(())
+}
+
+/// Waits for what is new of the router; for ever where there is none.
+async fn learnt(known: &mut Option<watch::Receiver<Known>>) -> Known {
+    if let Some(known) = known
+        && known.changed().await.is_ok()
+    {
+        return known.borrow_and_update().clone();
+    }
+    std::future::pending().await
 }
 
 /// Wants the addresses registered, and says so at once when nobody will reach them, nor this machine through a tunnel.

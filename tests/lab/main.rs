@@ -34,6 +34,7 @@ mod operation;
 mod refusals;
 mod registration;
 mod road;
+mod router;
 mod soak;
 mod survival;
 mod tunnel;
