@@ -126,7 +126,7 @@ pub async fn run(
     let tunnel_for = |addresses: &[IpAddr], registrar: &Registrar| {
         Tunnel::new(settings.tunnel.clone().filter(|_| !addresses.is_empty()), registrar.identity())
     };
-    let mut tunnel = tunnel_for(&[], registrar);
+    let (mut tunnel, mut closing) = (tunnel_for(&[], registrar), JoinSet::new());
     report.say(&Event::Watching);
     tracing::info!(interface = settings.interface, "watching");
     loop {
@@ -144,8 +144,8 @@ pub async fn run(
             if settings.outside.is_none() {
                 prover.stand_at(&current);
             }
-            // What went over the old address would hang for a long time.
-            std::mem::replace(&mut tunnel, tunnel_for(&current, registrar)).close().await;
+            // What went over the old address would hang for a long time; the new one is registered meanwhile.
+            closing.spawn(std::mem::replace(&mut tunnel, tunnel_for(&current, registrar)).close());
             if current.is_empty() {
                 // Without an address there is most likely no way to the directory either; the lease then runs out.
                 withdraw(registrar, report).await;
@@ -165,12 +165,14 @@ pub async fn run(
             }
             progress = registrar.next() => tell(progress, &current, report),
             happened = tunnel.next() => tell_tunnel(happened, settings.tunnel.as_ref(), report),
+            Some(_closed) = closing.join_next() => {}
             () = crate::clock::sleep_until(settles) => {}
             () = shutdown.cancelled() => break,
         }
     }
     withdraw(registrar, report).await;
     tunnel.close().await;
+    while closing.join_next().await.is_some() {}
     Ok(())
 }
 
