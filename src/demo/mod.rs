@@ -243,7 +243,8 @@ pub fn start_page(world: &mut World, machine: &'static str) -> Result<(), Failur
     let script = world.folder().join(format!("{machine}-page.sh"));
     std::fs::write(&script, serve).map_err(failed)?;
     let mut command = world.command(Some(machine), Path::new("socat"));
-    command.args(["TCP-LISTEN:80,reuseaddr,fork"]).arg(format!("EXEC:sh {}", script.display()));
+    // A client that has said all is answered all the same, however slow this machine is.
+    command.args(["-t", "30", "TCP-LISTEN:80,reuseaddr,fork"]).arg(format!("EXEC:sh {}", script.display()));
     world.start(if machine == "home" { "home page" } else { "cabin page" }, command)
 }
 
