@@ -5,7 +5,7 @@
 //! closes must not hold up the end.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -46,21 +46,35 @@ pub async fn pass(host: &str, address: IpAddr, port: u16) -> Result<(), Failure>
         }
     });
     match is_over.await {
-        Ok(Ok(_)) | Err(_) => Ok(()),
+        Ok(Ok(())) | Err(_) => Ok(()),
         Ok(Err(error)) => Err(broken(error)),
     }
 }
 
 fn forwards(mut input: File, mut outwards: TcpStream) {
-    let sent = io::copy(&mut input, &mut outwards).and_then(|_octets| outwards.shutdown(Shutdown::Write));
+    let sent = copy(&mut input, &mut outwards).and_then(|()| outwards.shutdown(Shutdown::Write));
     if let Err(error) = sent {
         tracing::debug!(%error, "the other side reads no more");
     }
 }
 
-fn backwards(mut stream: TcpStream, mut output: File) -> io::Result<u64> {
-    match io::copy(&mut stream, &mut output) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => Ok(0),
+fn backwards(mut stream: TcpStream, mut output: File) -> io::Result<()> {
+    match copy(&mut stream, &mut output) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => Ok(()),
         copied => copied,
+    }
+}
+
+/// Passes on what comes, at once. The standard library's copy splices, and a splice that waits for a socket keeps the pipe
+/// locked against whoever would read what is in it.
+fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+    let mut octets = [0; 16 * 1024];
+    loop {
+        match from.read(&mut octets) {
+            Ok(0) => return Ok(()),
+            Ok(count) => to.write_all(octets.get(..count).unwrap_or_default())?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
