@@ -40,7 +40,7 @@ pub async fn run(cli: &Cli) -> Result<u8, Failure> {
     match &cli.command {
         Command::Connect(args) => return connect::connect(&config()?, args, cli.verbose > 0, &stop).await,
         Command::Proxy { host, port, patience } => {
-            connect::proxy(&config()?, host, *port, patience, cli.verbose > 0, &stop).await?;
+            return connect::proxy(&config()?, host, *port, patience, cli.verbose > 0, &stop).await;
         }
         Command::Wake { site } => connect::wake(&config()?, site, &stop).await?,
         Command::Query { host, json } => connect::query(&config()?, host, *json).await?,

@@ -5,12 +5,22 @@
 //! At the address of a tunnel's far end every other port is somebody else's: refuses a command that would go to one.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io;
 use std::net::IpAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, getpgrp, tcgetpgrp};
+use tokio::process::Child;
+use tokio::signal;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
 use super::attempt::Found;
+use super::interrupted;
 use super::known::KnownHosts;
 use crate::exit::{Failure, Status};
 use crate::record::{HostName, SshHostKey};
@@ -108,15 +118,22 @@ fn ssh_options(host: &HostName, key: Option<SshHostKey>, known: &KnownHosts) -> 
 /// Runs a command with our standard streams, or without our standard input where it is one of several, and gives its
 /// exit status, 128 + n after signal n as shells do.
 ///
+/// From here on signals are the command's affair: what would end us is passed on to it, and its end is ours. Ctrl-C on a
+/// terminal has reached it already.
+///
 /// # Errors
-/// When it cannot be started.
+/// When it cannot be started, or we were told to stop before.
 ///
 /// # Cancel safety
 /// When dropped the command is killed.
-pub async fn run(command: &[OsString], one_of_several: bool) -> Result<u8, Failure> {
+pub async fn run(command: &[OsString], one_of_several: bool, stop: &CancellationToken) -> Result<u8, Failure> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(Failure::new(Status::NoCommand, "there is no command to run"));
     };
+    let mut signals = Signals::catch().map_err(|error| Failure::caused(Status::Internal, &error))?;
+    if stop.is_cancelled() {
+        return Err(interrupted());
+    }
     let mut running = tokio::process::Command::new(program);
     running.args(arguments).kill_on_drop(true);
     if one_of_several {
@@ -126,8 +143,58 @@ pub async fn run(command: &[OsString], one_of_several: bool) -> Result<u8, Failu
         Failure::new(Status::NoCommand, format!("cannot run {}: {error}", program.display()))
             .hint("the host is online; check the command after --")
     })?;
-    let status = child.wait().await.map_err(|error| Failure::caused(Status::Internal, &error))?;
-    Ok(code(status))
+    let mut told = false;
+    loop {
+        let signal = tokio::select! {
+            biased;
+            status = child.wait() => return status.map(code).map_err(|error| Failure::caused(Status::Internal, &error)),
+            signal = signals.next() => signal,
+            // The one signal that came before these were caught.
+            () = stop.cancelled(), if !told => Signal::SIGTERM,
+        };
+        told = true;
+        if signal != Signal::SIGINT || !is_from_keyboard() {
+            pass_on(signal, &child);
+        }
+    }
+}
+
+/// What ends a program that does nothing about it.
+struct Signals {
+    interrupt: signal::unix::Signal,
+    terminate: signal::unix::Signal,
+    hang_up: signal::unix::Signal,
+}
+
+impl Signals {
+    fn catch() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.interrupt.recv() => Signal::SIGINT,
+            _ = self.terminate.recv() => Signal::SIGTERM,
+            _ = self.hang_up.recv() => Signal::SIGHUP,
+        }
+    }
+}
+
+/// Whether an interrupt has gone to all who stand in the terminal's foreground, the command among them.
+fn is_from_keyboard() -> bool {
+    let foreground = File::open("/dev/tty").ok().and_then(|terminal| tcgetpgrp(terminal).ok());
+    foreground == Some(getpgrp())
+}
+
+fn pass_on(signal: Signal, child: &Child) {
+    let pid = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+    if let Some(Err(error)) = pid.map(|pid| kill(pid, signal)) {
+        tracing::debug!(%error, "the command has ended already");
+    }
 }
 
 fn code(status: ExitStatus) -> u8 {
@@ -234,14 +301,14 @@ mod tests {
     #[tokio::test]
     async fn the_commands_status_is_ours() {
         let command = ["sh", "-c", "exit 7"].map(OsString::from);
-        assert_eq!(run(&command, false).await, Ok(7));
+        assert_eq!(run(&command, false, &CancellationToken::new()).await, Ok(7));
         let killed = ["sh", "-c", "kill -TERM $$"].map(OsString::from);
-        assert_eq!(run(&killed, true).await, Ok(143));
+        assert_eq!(run(&killed, true, &CancellationToken::new()).await, Ok(143));
     }
 
     #[tokio::test]
     async fn a_command_that_is_not_there_has_a_status_of_its_own() {
-        let failure = run(&["/nonexistent/command".into()], false).await.unwrap_err();
+        let failure = run(&["/nonexistent/command".into()], false, &CancellationToken::new()).await.unwrap_err();
         assert_eq!(failure.status, Status::NoCommand);
     }
 }

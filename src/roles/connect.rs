@@ -39,7 +39,7 @@ pub(super) async fn connect(
         return Ok(0);
     }
     let ended = run(host, &found, &args.command, false, stop).await;
-    if ended.is_err() {
+    if ended.is_err() || stop.is_cancelled() {
         shared.quit().await;
     }
     ended
@@ -70,6 +70,9 @@ async fn connect_all(
         }
     }
     let mut ran = futures_util::future::join_all(running).await.into_iter();
+    if stop.is_cancelled() {
+        shared.quit().await;
+    }
     let ends = ends.into_iter().map(|end| end.or_else(|| ran.next()));
     let mut status = Ok(0);
     for (site, end) in sites.iter().zip(ends) {
@@ -91,10 +94,7 @@ async fn run(
     stop: &CancellationToken,
 ) -> Result<u8, Failure> {
     let command = command::filled_in(command, found, &host.known)?;
-    tokio::select! {
-        ended = command::run(&command, one_of_several) => ended,
-        () = stop.cancelled() => Err(connect::interrupted()),
-    }
+    command::run(&command, one_of_several, stop).await
 }
 
 /// Reaches a site, and joins our standard streams to one of its ports.
@@ -105,13 +105,14 @@ pub(super) async fn proxy(
     patience: &Patience,
     verbose: bool,
     stop: &CancellationToken,
-) -> Result<(), Failure> {
+) -> Result<u8, Failure> {
     let settings = settings(config, host, patience)?;
     let shared = Shared::new(config.own_link()?);
     let found = connect::reach(&settings, &shared, &Progress::new(false, false, verbose), stop).await?;
     tokio::select! {
-        passed = proxy::pass(host, found.address, found.port(port)?) => passed,
-        () = stop.cancelled() => Err(connect::interrupted()),
+        passed = proxy::pass(host, found.address, found.port(port)?) => passed.map(|()| 0),
+        // ssh sends a SIGHUP when it is through: nothing to complain of.
+        () = stop.cancelled() => Ok(Status::Interrupted.code()),
     }
 }
 
