@@ -71,6 +71,8 @@ pub enum Called {
     Ended(Outcome),
     /// The host answered, and said this.
     Told(Verdict),
+    /// The host answered and asked who we are, and the call broke off before it said what it would do.
+    BrokeOff,
 }
 
 impl Call {
@@ -193,9 +195,6 @@ fn told(answer: Answer, host: &HostName) -> Result<Called, Failure> {
             Err(Failure::new(Status::NoHandshake, message)
                 .hint("is it the right number? does a rule there say do = \"answer\"?"))
         }
-        Answer::BrokenOff => {
-            let message = format!("the call to {host} broke off before it said what it would do");
-            Err(Failure::new(Status::NoHandshake, message).hint("call again; its log tells how far it came"))
-        }
+        Answer::BrokenOff => Ok(Called::BrokeOff),
     }
 }

@@ -102,6 +102,11 @@ pub async fn ring(call: &Call, shutdown: &CancellationToken) -> Result<Called, F
         Called::Ended(Outcome::RangOut | Outcome::NoAnswer) if call.wake.is_answered() => Err(not_answered("the host")),
         Called::Ended(Outcome::RangOut | Outcome::NoAnswer | Outcome::Connected(_) | Outcome::Voice)
         | Called::Told(_) => Ok(called),
+        Called::BrokeOff => {
+            let message = "the call broke off before the host said what it would do";
+            Err(Failure::new(Status::NoHandshake, message)
+                .hint("it may be waking all the same: ringup query; or call again"))
+        }
         Called::Ended(
             outcome @ (Outcome::Busy
             | Outcome::NoDialTone

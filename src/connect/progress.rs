@@ -43,6 +43,8 @@ pub enum Event {
     },
     /// Our own link is down, for the line to be free.
     OwnLinkDown,
+    /// Our own link went down by itself while it was needed.
+    OwnLinkLost,
     /// The host is asleep.
     Asleep {
         /// Its name.
@@ -171,6 +173,7 @@ impl Event {
                 reachability: reachability.as_str(),
                 advice: reachability.advice().unwrap_or_default(),
             },
+            Note::LinkLost => Self::OwnLinkLost,
             Note::Gone { why } => Self::Gone { host, why: why.clone() },
             Note::Pausing { why, pause } => {
                 let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);

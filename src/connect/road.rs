@@ -19,6 +19,8 @@ use crate::record::{Reachability, Seq, SignedRecord, State};
 
 /// How long the directory may take to answer one question, retransmissions included.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+/// How long it may take until it shows that our own link, whose route is gone, is down.
+const LOSS_SHOWS_WITHIN: Duration = Duration::from_secs(10);
 /// For how long the directory is watched at a stretch; the attempt gives up long before.
 const WATCH_FOR: Duration = Duration::from_secs(86_400);
 
@@ -55,6 +57,7 @@ pub async fn reach(
 enum Did {
     Way(bool),
     OwnLink(Result<(), Failure>),
+    LinkLost,
     LineFree(Result<bool, Failure>),
     Answer(Result<Option<SignedRecord>, Failure>),
     Call(Result<Called, Failure>),
@@ -103,12 +106,18 @@ impl Road<'_> {
             let did = tokio::select! {
                 did = done(&mut work) => Some(did),
                 did = done(&mut watch) => Some(did),
+                () = self.link_lost(), if attempt.wants_link() => Some(Did::LinkLost),
                 () = crate::clock::sleep_until(deadline) => None,
             };
             let (now, unix_now) = (crate::clock::now(), crate::clock::unix_seconds());
             match did {
                 Some(Did::Way(there_is)) => attempt.handle_way(there_is, now),
                 Some(Did::OwnLink(result)) => attempt.handle_own_link(result, now),
+                Some(Did::LinkLost) => {
+                    // What was asked over it is not answered any more.
+                    work = None;
+                    attempt.handle_link_lost();
+                }
                 Some(Did::LineFree(result)) => attempt.handle_line_free(result),
                 Some(Did::Answer(answer)) => attempt.handle_answer(answer, unix_now),
                 Some(Did::Call(result)) => attempt.handle_call(result, now),
@@ -164,6 +173,22 @@ impl Road<'_> {
         Ok(())
     }
 
+    /// Waits until our own link goes down by itself.
+    async fn link_lost(&self) {
+        match &self.shared.own_link {
+            Some(own_link) => own_link.lock().await.lost().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Where the way to the directory is gone, our own link is going down: what failed over it decides nothing then, and
+    /// [`Road::link_lost`] is about to tell.
+    async fn let_loss_show(&self) {
+        if self.shared.own_link.is_some() && !self.settings.directory.iter().any(has_route) {
+            tokio::time::sleep(LOSS_SHOWS_WITHIN).await;
+        }
+    }
+
     async fn free_line(&self) -> Result<bool, Failure> {
         let went = match &self.shared.own_link {
             Some(own_link) => own_link.lock().await.free_line().await?,
@@ -179,6 +204,9 @@ impl Road<'_> {
         let host = &self.settings.plan.host;
         self.say(&Event::Asking { host: self.host() });
         let answer = self.resolver.query(host, Instant::now() + ANSWER_WITHIN).await;
+        if answer.is_err() {
+            self.let_loss_show().await;
+        }
         let answer = answer.map_err(|error| {
             self.note(format!("the directory: {error}"));
             Failure::from(&error)
@@ -215,10 +243,12 @@ impl Road<'_> {
         self.note(match &called {
             Called::Ended(outcome) => format!("the modem: {}", outcome.name()),
             Called::Told(verdict) => format!("the host on the telephone: {verdict}"),
+            Called::BrokeOff => "the host on the telephone: broke off after it had asked who we are".to_owned(),
         });
         self.say(&match &called {
             Called::Ended(outcome) => Event::CallOver { host: self.host(), outcome: outcome.name() },
             Called::Told(verdict) => Event::Told { host: self.host(), words: verdict.to_string() },
+            Called::BrokeOff => Event::CallOver { host: self.host(), outcome: "broke-off" },
         });
         Ok(called)
     }
@@ -250,6 +280,9 @@ impl Road<'_> {
         let port = record.services().proof_port.get();
         let at: Vec<SocketAddr> = addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect();
         let proved = identity::challenge(*signed.key(), &at, tunnel, patience).await;
+        if proved.is_err() {
+            self.let_loss_show().await;
+        }
         match &proved {
             Ok(at) => self.note(format!("{at} has proved to hold {}", signed.key())),
             Err(Unproven(findings)) => {

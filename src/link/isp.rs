@@ -190,6 +190,9 @@ impl From<&CallFailure> for Failure {
                         failure.status = Status::NoLink;
                     }
                     failure.message.push_str(&format!("; the provider said \"{said}\""));
+                } else if *end == LinkEnd::CarrierLost {
+                    "the call to the provider was lost before the link was up".clone_into(&mut failure.message);
+                    failure = failure.hint("call again; if it is lost again, the line is bad or the provider hangs up");
                 }
                 failure
             }

@@ -142,7 +142,7 @@ pub(super) async fn wake(config: &Config, site: &str, stop: &CancellationToken) 
     let call =
         config.call(name)?.ok_or_else(|| Failure::new(Status::Asleep, format!("{site} has no number to ring")))?;
     match connect::ring(&call, stop).await? {
-        Called::Ended(_) => print(&format!("rang {site}")),
+        Called::Ended(_) | Called::BrokeOff => print(&format!("rang {site}")),
         Called::Told(verdict) => print(&format!("{site} answered: {verdict}")),
     }
 }

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use hayes::modem::Outcome;
 
 pub use self::plan::{Jitter, Plan};
-use self::plan::{LEAST_WAIT, Redial};
+use self::plan::{LEAST_WAIT, MOST_LOSSES, Redial};
 pub(super) use self::verdict::not_answered;
 use super::call::Called;
 use crate::exit::{Failure, Status};
@@ -83,6 +83,8 @@ pub enum Note {
         /// What is there now.
         why: String,
     },
+    /// Our own link went down by itself.
+    LinkLost,
     /// The number could not be reached; the directory is asked again after a pause.
     Pausing {
         /// Why not.
@@ -145,6 +147,10 @@ pub struct Attempt {
     /// A record that the directory gave and that is older than one seen before.
     rolled_back: Option<Seq>,
     calls: u32,
+    /// Whether the last call broke off while the host asked who we are.
+    broke_off: bool,
+    /// How often our own link was lost while it was wanted.
+    losses: u32,
     redial: Redial,
     /// Whether a newer record is being looked out for.
     watching: bool,
@@ -202,6 +208,8 @@ impl Attempt {
             before,
             rolled_back: None,
             calls: 0,
+            broke_off: false,
+            losses: 0,
             redial: Redial::new(jitter),
             watching: false,
             outputs: VecDeque::new(),
@@ -255,6 +263,35 @@ impl Attempt {
         }
     }
 
+    /// Whether our own link, if it is what leads to the directory, is to stay up just now.
+    #[must_use]
+    pub fn wants_link(&self) -> bool {
+        matches!(self.state, State::Asking(_) | State::Awaiting(_) | State::Proving { .. })
+    }
+
+    /// Our own link went down although it was wanted: it comes up again, and what was under way begins anew.
+    pub fn handle_link_lost(&mut self) {
+        let then = match self.state {
+            State::Asking(why) => Then::Ask(why),
+            State::Awaiting(until) => Then::Await(until),
+            // Whatever was found at the address was found over a link that was breaking.
+            State::Proving { .. } => Then::Ask(Why::ToKnow),
+            State::Finding(_)
+            | State::Linking(_)
+            | State::Freeing
+            | State::Ringing
+            | State::Pausing(_)
+            | State::Done => return,
+        };
+        self.losses += 1;
+        if self.losses > MOST_LOSSES {
+            let failure = Failure::new(Status::NoLink, format!("our own link was lost {} times", self.losses));
+            return self.fail(failure.hint("its log, own-link.log in runtime-directory, tells more"));
+        }
+        self.outputs.push_back(Output::Note(Note::LinkLost));
+        self.go(State::Finding(then), Output::FindWay);
+    }
+
     /// The directory answered: the host's record, if it has one. `unix_now` is the wall clock in seconds since 1970.
     pub fn handle_answer(&mut self, answer: Result<Option<SignedRecord>, Failure>, unix_now: u64) {
         let State::Asking(why) = self.state else { return };
@@ -306,6 +343,7 @@ impl Attempt {
         if self.state != State::Ringing {
             return;
         }
+        self.broke_off = result == Ok(Called::BrokeOff);
         match result {
             // A host that does not answer may be one that only now is switched on.
             Ok(Called::Ended(Outcome::RangOut | Outcome::NoAnswer)) if self.plan.answers => {
@@ -313,7 +351,9 @@ impl Attempt {
             }
             Ok(
                 Called::Ended(Outcome::RangOut | Outcome::NoAnswer | Outcome::Connected(_) | Outcome::Voice)
-                | Called::Told(_),
+                | Called::Told(_)
+                // It may have understood us, and be waking.
+                | Called::BrokeOff,
             ) => self.go(State::Finding(Then::Await(now + self.plan.wait)), Output::FindWay),
             // A busy host may well be online: its line is what it is online with. A call that came in just then may be
             // the host's own. No carrier is what a bad line says, and what some exchanges say for busy.

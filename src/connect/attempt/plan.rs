@@ -30,6 +30,9 @@ pub struct Plan {
 /// The least time to wait for a record, once there is a way to ask for it.
 pub(super) const LEAST_WAIT: Duration = Duration::from_secs(10);
 
+/// How often our own link may be lost before there is no trusting it: each time costs a call.
+pub(super) const MOST_LOSSES: u32 = 2;
+
 /// How long before a number that could not be reached is called again: long enough for a call to end, too long to
 /// annoy; and longer each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);

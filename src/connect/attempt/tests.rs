@@ -19,19 +19,21 @@ struct World {
 enum Step {
     Way(bool),
     OwnLink,
+    LinkLost,
     LineFree {
         link_went: bool,
     },
     Answer(Option<SignedRecord>),
     Unreachable,
     Call(Outcome),
+    BrokeOff,
     Newer(SignedRecord),
     Proof(Result<&'static str, Finding>),
     /// To the deadline.
     Wait,
 }
 
-use Step::{Answer, Call, LineFree, Newer, OwnLink, Proof, Unreachable, Wait, Way};
+use Step::{Answer, BrokeOff, Call, LineFree, LinkLost, Newer, OwnLink, Proof, Unreachable, Wait, Way};
 
 impl World {
     fn new(change: impl FnOnce(&mut Plan, Instant)) -> Self {
@@ -69,6 +71,7 @@ impl World {
         let attempt = &mut self.attempt;
         match step {
             Way(there_is) => attempt.handle_way(there_is, self.now),
+            LinkLost => attempt.handle_link_lost(),
             OwnLink => attempt.handle_own_link(Ok(()), self.now),
             LineFree { link_went } => attempt.handle_line_free(Ok(link_went)),
             Answer(record) => attempt.handle_answer(Ok(record), ISSUED),
@@ -76,6 +79,7 @@ impl World {
                 attempt.handle_answer(Err(Failure::new(Status::DirectoryUnreachable, "no directory")), ISSUED);
             }
             Call(outcome) => attempt.handle_call(Ok(Called::Ended(outcome)), self.now),
+            BrokeOff => attempt.handle_call(Ok(Called::BrokeOff), self.now),
             Newer(record) => attempt.handle_newer(Ok(record), ISSUED),
             Proof(Ok(address)) => {
                 let at = address.parse().unwrap_or_else(|_| SocketAddr::new(address.parse().unwrap(), 7464));
@@ -129,6 +133,7 @@ fn names(outputs: &[Output]) -> String {
         Output::Prove(record, _patience) => format!("prove:{}", record.record().seq()),
         Output::Note(Note::RolledBack { .. }) => "rolled-back!".to_owned(),
         Output::Note(Note::Unreachable(_)) => "unreachable!".to_owned(),
+        Output::Note(Note::LinkLost) => "lost!".to_owned(),
         Output::Note(Note::Gone { .. }) => "gone!".to_owned(),
         Output::Note(Note::Pausing { pause, .. }) => format!("pause:{}", pause.as_secs()),
         Output::Found(found) => format!("found:{}", found.address),
@@ -186,6 +191,47 @@ fn one_line_serves_our_link_the_call_and_our_link_again() {
         (Way(false), "up"),
         (OwnLink, "watch>7"),
         (Newer(online), "prove:8"),
+        (Proof(Ok(HERE)), "found:203.0.113.10"),
+    ]);
+}
+
+#[test]
+fn our_own_link_comes_up_again_if_it_is_lost_and_what_was_under_way_begins_anew() {
+    let mut world = World::new(|_, _| {});
+    let (asleep, online) = (world.asleep(7), world.online(8));
+    world.play(vec![
+        (Way(false), "up"),
+        (OwnLink, "ask"),
+        (LinkLost, "lost! way"),
+        (Way(false), "up"),
+        (OwnLink, "ask"),
+        (Answer(Some(asleep)), "free"),
+        (LinkLost, ""),
+        (LineFree { link_went: true }, "ring"),
+        (Call(Outcome::RangOut), "way"),
+        (Way(false), "up"),
+        (OwnLink, "watch>7"),
+        (LinkLost, "lost! way"),
+        (Way(false), "up"),
+        (OwnLink, ""),
+        (Newer(online), "prove:8"),
+    ]);
+    let failure = world.fails(LinkLost);
+    assert_eq!((failure.status, failure.message.as_str()), (Status::NoLink, "our own link was lost 3 times"));
+}
+
+#[test]
+fn a_host_whose_proof_was_under_way_when_our_link_was_lost_is_looked_up_again() {
+    let mut world = World::new(|_, _| {});
+    let online = world.online(7);
+    world.play(vec![
+        (Way(false), "up"),
+        (OwnLink, "ask"),
+        (Answer(Some(online.clone())), "prove:7"),
+        (LinkLost, "lost! way"),
+        (Way(false), "up"),
+        (OwnLink, "ask"),
+        (Answer(Some(online)), "prove:7"),
         (Proof(Ok(HERE)), "found:203.0.113.10"),
     ]);
 }
@@ -256,6 +302,24 @@ fn a_busy_host_is_looked_up_before_it_is_called_again_ever_later() {
         (Wait, "way"),
         (Way(true), "ask"),
         (Answer(Some(online)), "unwatch prove:9"),
+    ]);
+}
+
+#[test]
+fn a_host_whose_call_broke_off_may_be_waking_and_is_called_again_if_it_is_not() {
+    let mut world = World::new(|plan, _| plan.answers = true);
+    let online = world.online(8);
+    world.play(vec![
+        (Way(true), "ask"),
+        (Answer(None), "free"),
+        (FREE, "watch>0 ring"),
+        (BrokeOff, "way"),
+        (Way(true), ""),
+        (Wait, "free"),
+        (FREE, "ring"),
+        (BrokeOff, "way"),
+        (Way(true), ""),
+        (Newer(online), "prove:8"),
     ]);
 }
 
@@ -447,7 +511,7 @@ fn inputs_that_nobody_waits_for_change_nothing() {
     let mut world = World::new(|_, _| {});
     let online = world.online(8);
     world.outputs();
-    for step in [OwnLink, FREE, Answer(None), Call(Outcome::Busy), Newer(online), Proof(Ok(HERE))] {
+    for step in [OwnLink, LinkLost, FREE, Answer(None), Call(Outcome::Busy), Newer(online), Proof(Ok(HERE))] {
         assert_eq!(world.step(step), []);
     }
     assert_eq!(names(&world.step(Way(true))), "ask");
@@ -460,6 +524,7 @@ pub(in crate::connect) fn every_note() -> Vec<Note> {
         Note::RolledBack { found: number(7), seen: number(9) },
         Note::Unreachable(Reachability::CarrierNat),
         Note::Unreachable(Reachability::Private),
+        Note::LinkLost,
         Note::Gone { why: "203.0.113.10 is not home.dyn.example any more".to_owned() },
         Note::Pausing { why: "home.dyn.example is busy".to_owned(), pause },
     ]
@@ -562,6 +627,28 @@ pub(in crate::connect) fn every_failure() -> Vec<Failure> {
         (Wait, "unwatch ask"),
     ]);
     failures.push(silent.fails(Answer(None)));
+    let mut torn = World::new(|plan, _| (plan.calls, plan.answers) = (1, true));
+    torn.play(vec![
+        (Way(true), "ask"),
+        (Answer(None), "free"),
+        (FREE, "watch>0 ring"),
+        (BrokeOff, "way"),
+        (Way(true), ""),
+        (Wait, "unwatch ask"),
+    ]);
+    failures.push(torn.fails(Answer(None)));
+    let mut lossy = World::new(|_, _| {});
+    lossy.play(vec![
+        (Way(false), "up"),
+        (OwnLink, "ask"),
+        (LinkLost, "lost! way"),
+        (Way(false), "up"),
+        (OwnLink, "ask"),
+        (LinkLost, "lost! way"),
+        (Way(false), "up"),
+        (OwnLink, "ask"),
+    ]);
+    failures.push(lossy.fails(LinkLost));
     let mut late = World::new(|plan, now| plan.until = Some(now + Duration::from_secs(30)));
     late.play(vec![(Way(true), "ask")]);
     failures.push(late.fails(Wait));

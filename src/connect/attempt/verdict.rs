@@ -108,6 +108,12 @@ impl Attempt {
     /// What is said of a host that was rung and did not come.
     pub(super) fn not_registered(&self) -> Failure {
         self.rolled_back().unwrap_or_else(|| {
+            if self.broke_off {
+                let host = &self.plan.host;
+                let message =
+                    format!("the call to {host} broke off before it said what it would do, and it did not come online");
+                return Failure::new(Status::NoHandshake, message).hint("call again; its log tells how far it came");
+            }
             let message = format!("{} was rung, but did not come online in time", self.plan.host);
             Failure::new(Status::NotRegistered, message)
                 .hint("its log tells whether it heard the ring: ringup journal on the host")

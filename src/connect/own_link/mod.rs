@@ -70,13 +70,17 @@ pub struct Settings {
 pub struct OwnLink {
     settings: Settings,
     keeper: Option<BufReader<UnixStream>>,
+    /// What was read of a line that is not whole yet.
+    begun: Vec<u8>,
+    /// Whether the link was up when the keeper last spoke.
+    is_up: bool,
 }
 
 impl OwnLink {
     /// Nothing is connected or started yet.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings, keeper: None }
+        Self { settings, keeper: None, begun: Vec::new(), is_up: false }
     }
 
     /// Becomes a lessee if a keeper is there, so that its link does not end under us.
@@ -133,6 +137,19 @@ impl OwnLink {
                 // A keeper that is gone has left the line.
                 Ok(Said::Down) | Err(_) => return Ok(true),
             }
+        }
+    }
+
+    /// Waits until the link, if it is up, goes down without our having wanted that; for ever if it is not.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses nothing.
+    pub async fn lost(&mut self) {
+        if !self.is_up {
+            return std::future::pending().await;
+        }
+        while self.is_up {
+            drop(self.hear().await);
         }
     }
 
@@ -199,15 +216,27 @@ impl OwnLink {
     }
 
     async fn hear(&mut self) -> Result<Said, Failure> {
-        let Some(keeper) = self.keeper.as_mut() else { return Err(gone()) };
-        let mut line = String::new();
-        match keeper.read_line(&mut line).await {
-            Ok(length) if length > 0 => serde_json::from_str(&line).map_err(|_garbled| gone()),
+        let Some(keeper) = self.keeper.as_mut() else {
+            self.is_up = false;
+            return Err(gone());
+        };
+        let read = keeper.read_until(b'\n', &mut self.begun).await;
+        let line = std::mem::take(&mut self.begun);
+        let said = match read {
+            Ok(_) if line.ends_with(b"\n") => serde_json::from_slice(&line).map_err(|_garbled| gone()),
             Ok(_) | Err(_) => {
                 self.keeper = None;
                 Err(gone())
             }
-        }
+        };
+        self.is_up = match &said {
+            Ok(Said::Up(_)) => true,
+            // Others want it down, and cannot have it.
+            Ok(Said::Failed(_)) => self.is_up,
+            Ok(Said::Dialling | Said::Down) => false,
+            Err(_gone) => self.is_up && self.keeper.is_some(),
+        };
+        said
     }
 }
 

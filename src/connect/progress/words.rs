@@ -12,6 +12,7 @@ impl Event {
             Self::OwnLinkDialling => "no way to the directory: dialling our provider".to_owned(),
             Self::OwnLinkUp { interface, address } => format!("our own link is up: {address} on {interface}"),
             Self::OwnLinkDown => "our own link is down: the line is needed for the call".to_owned(),
+            Self::OwnLinkLost => "our own link was lost: dialling our provider again".to_owned(),
             Self::Asleep { host, seq } => format!("{host} is asleep (record {seq})"),
             Self::NeverRegistered { host } => format!("{host} has no record yet: it is asleep"),
             Self::RolledBack { host, seq, seen } => {
