@@ -134,6 +134,58 @@ fn an_answered_client_wakes_by_its_key_and_a_stranger_is_refused() {
 }
 
 #[test]
+fn a_host_whose_budget_is_spent_says_so_to_whom_it_answers_and_only_its_journal_to_whom_it_does_not() {
+    in_lab(QUICK, async |lab| {
+        answers(lab, "\"555-0101\"");
+        append(lab, "home", "\n[listen.budget]\ncalls-a-day = 1\n");
+        lab.edit(
+            "client",
+            "number = \"555-0102\"",
+            "number = \"555-0102\"\nwake = \"answer\"\nkey = \"laptop.identity\"",
+        );
+        lab.edit("client", "wait = \"60s\"", "wait = \"10s\"");
+        codes(lab).await;
+        lab.start().await;
+        let began = lab.moment();
+        lab.world.run_role("client", "client", &["wake", "home"]).await.unwrap();
+        lab.since(began, "home", "registered").await;
+        assert_eq!(lab.at_home(&["hangup"]).await.status, 0);
+        lab.since(began, "home", "ended").await;
+        if !lab.names(began, "home").ends_with(&["listening".to_owned()]) {
+            lab.until("home", "listening").await;
+        }
+
+        let began = lab.moment();
+        let ran = lab.connect(&[]).await;
+        assert_eq!((ran.status, ran.output.as_str()), (code(Status::WakeRefused), ""), "{}", ran.errors);
+        let told = "ringup: home.dyn.example answered, and refused to wake: ";
+        assert!(
+            ran.errors.contains(told) && ran.errors.contains("\nhint: its owner's budget decides"),
+            "{}",
+            ran.errors
+        );
+        let failed = lab.heard(began, "client").pop().unwrap();
+        assert_eq!((failed.event.as_str(), failed.text("cause").as_str()), ("failed", "wake-refused"));
+        assert_eq!(lab.traces("client").await, Vec::<String>::new());
+
+        // Rung, and not asked, it can say nothing.
+        lab.world.signal("home", nix::sys::signal::Signal::SIGTERM);
+        assert_eq!(lab.world.ended("home").await.unwrap(), 0);
+        lab.edit("home", "\ndo = \"answer\"\n", "\n");
+        lab.edit("client", "wake = \"answer\"\nkey = \"laptop.identity\"", "wake = \"ring\"");
+        lab.start_home().await;
+        let ran = lab.connect(&[]).await;
+        assert_eq!((ran.status, ran.output.as_str()), (code(Status::NotRegistered), ""), "{}", ran.errors);
+        let told = "ringup: home.dyn.example was rung, but did not come online in time\nhint: its log tells whether it \
+                    heard the ring: ringup journal on the host\n";
+        assert!(ran.errors.ends_with(told), "{}", ran.errors);
+        let journal = lab.at_home(&["journal"]).await.output;
+        assert!(journal.lines().last().is_some_and(|line| line.contains("budget")), "{journal}");
+        assert_eq!(lab.traces("client").await, Vec::<String>::new());
+    });
+}
+
+#[test]
 fn a_persons_code_is_good_once_and_never_again() {
     in_lab(Timings { home_idle: 3, linger: 20 }, async |lab| {
         answers(lab, "\"any\"");

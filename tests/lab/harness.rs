@@ -148,6 +148,13 @@ impl Lab {
         online.fields["address"].as_str().unwrap().parse().unwrap()
     }
 
+    /// Waits until the client's own link has lingered long enough.
+    pub(crate) async fn free_line(&mut self) {
+        while !keepers().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    }
+
     /// Rings home, and hangs up.
     pub(crate) async fn wake(&mut self) {
         let ran = self.world.run_role("client", "client", &["wake", "home"]).await.unwrap();

@@ -1,6 +1,6 @@
 //! Whom a client takes for home: nobody but home, whatever the directory says and whoever has home's old address.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use nix::sys::signal::Signal;
@@ -15,19 +15,23 @@ use super::remains::{gone, pppd_of};
 const OLD: &str = "203.0.113.10";
 
 /// Programs on the provider's machine, which end with the test.
-struct Helpers(Vec<Child>);
+pub(crate) struct Helpers(Vec<Child>);
 
 impl Helpers {
-    fn start(&mut self, mut command: Command) {
+    pub(crate) fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    pub(crate) fn start(&mut self, mut command: Command) {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn();
         self.0.push(child.unwrap());
     }
 
-    async fn stop_last(&mut self) {
+    pub(crate) async fn stop_last(&mut self) {
         self.0.pop().unwrap().kill().await.unwrap();
     }
 
-    async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         while !self.0.is_empty() {
             self.stop_last().await;
         }
@@ -48,7 +52,7 @@ impl Lab {
     /// Gives home's old address to the provider's own machine, where an ssh and a web server wait.
     async fn lend_old_address(&mut self) -> Helpers {
         self.on_provider("ip", &["address", "add", &format!("{OLD}/32"), "dev", "lo"]).await;
-        let mut helpers = Helpers(Vec::new());
+        let mut helpers = Helpers::none();
         for (port, banner) in [(22, "SSH-2.0-OpenSSH_9.2"), (80, "HTTP/1.0 200 OK")] {
             let mut server = self.world.command(Some("provider"), Path::new("socat"));
             server.arg(format!("TCP-LISTEN:{port},bind={OLD},reuseaddr,fork")).arg(format!("SYSTEM:echo {banner}"));
@@ -57,10 +61,14 @@ impl Lab {
         helpers
     }
 
-    async fn on_provider(&mut self, program: &str, arguments: &[&str]) -> String {
-        let mut command = self.world.command(Some("provider"), Path::new(program));
+    pub(crate) async fn on_provider(&mut self, program: &str, arguments: &[&str]) -> String {
+        self.on("provider", program, arguments).await
+    }
+
+    pub(crate) async fn on(&mut self, machine: &str, program: &str, arguments: &[&str]) -> String {
+        let mut command = self.world.command(Some(machine), Path::new(program));
         command.args(arguments);
-        let ran = self.world.run("provider's", command).await.unwrap();
+        let ran = self.world.run("somebody's", command).await.unwrap();
         assert_eq!(ran.status, 0, "{program} {arguments:?}: {}", ran.errors);
         ran.output
     }
@@ -72,10 +80,34 @@ impl Lab {
         helpers.start(relay);
     }
 
+    /// Writes down what passes the provider's machine to or from an address.
+    pub(crate) async fn capture(&mut self, address: &str) -> (Helpers, PathBuf) {
+        let capture = self.world.folder().join("impostor.pcap");
+        let mut tcpdump = self.world.command(Some("provider"), Path::new("tcpdump"));
+        tcpdump.args(["-ni", "any", "-U", "-s0", "--immediate-mode", "-Z", "root", "-w"]);
+        tcpdump.arg(&capture).args(["host", address]);
+        let mut capturing = Helpers::none();
+        capturing.start(tcpdump);
+        while std::fs::metadata(&capture).map_or(0, |file| file.len()) < 24 {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        (capturing, capture)
+    }
+
+    /// What was sent to the address, by whomever, is challenges, and nothing else.
+    pub(crate) async fn got_challenges_alone(&mut self, capture: &Path, address: &str, least: usize) {
+        let seen = self.on_provider("tcpdump", &["-nr", &capture.display().to_string()]).await;
+        let is_challenge = |line: &&str| line.contains(&format!("> {address}.7464: UDP, length 192"));
+        let to_it = seen.lines().filter(|line| line.contains(&format!("> {address}")));
+        let (challenges, other): (Vec<&str>, Vec<&str>) = to_it.partition(is_challenge);
+        assert!(challenges.len() >= least, "the capture is blind: {seen}");
+        assert_eq!(other, Vec::<&str>::new(), "something else was sent there");
+    }
+
     /// Waits until a UDP port is open on the provider's machine, or a TCP one listens.
-    async fn until_open(&mut self, kind: &str, port: u16) {
+    pub(crate) async fn until_open(&mut self, address: &str, kind: &str, port: u16) {
         let filter = format!("sport = :{port}");
-        while !self.on_provider("ss", &["-Hn", kind, "-a", &filter]).await.contains(OLD) {
+        while !self.on_provider("ss", &["-Hn", kind, "-a", &filter]).await.contains(address) {
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
     }
@@ -102,19 +134,9 @@ fn a_stranger_at_homes_old_address_is_refused_every_time_and_gets_nothing_but_ch
         lab.lose_home().await;
         lab.edit("client", number, "");
         let mut helpers = lab.lend_old_address().await;
-        lab.until_open("-t", 22).await;
-        lab.until_open("-t", 80).await;
-        let capture = lab.world.folder().join("impostor.pcap");
-        let mut tcpdump = lab.world.command(Some("provider"), Path::new("tcpdump"));
-        tcpdump
-            .args(["-ni", "any", "-U", "-s0", "--immediate-mode", "-Z", "root", "-w"])
-            .arg(&capture)
-            .args(["host", OLD]);
-        helpers.start(tcpdump);
-        while std::fs::metadata(&capture).map_or(0, |file| file.len()) < 24 {
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        }
-        let capturing = helpers.0.pop().unwrap();
+        lab.until_open(OLD, "-t", 22).await;
+        lab.until_open(OLD, "-t", 80).await;
+        let (capturing, capture) = lab.capture(OLD).await;
 
         // A machine that knows nothing of ringup.
         lab.refuses(Status::Impostor, &format!("{OLD} is not home.dyn.example any more")).await;
@@ -124,7 +146,7 @@ fn a_stranger_at_homes_old_address_is_refused_every_time_and_gets_nothing_but_ch
         lab.world.start_role("cabin", Some("directory"), "watch").unwrap();
         lab.until("cabin", "registered").await;
         lab.relay_to(&mut helpers, "192.0.2.6");
-        lab.until_open("-u", 7464).await;
+        lab.until_open(OLD, "-u", 7464).await;
         lab.refuses(Status::Impostor, "another machine is there, which has the key ed25519:").await;
         helpers.stop_last().await;
 
@@ -136,21 +158,15 @@ fn a_stranger_at_homes_old_address_is_refused_every_time_and_gets_nothing_but_ch
         let elsewhere = lab.since(began, "home", "up").await.text("address");
         assert_ne!(elsewhere, OLD);
         lab.relay_to(&mut helpers, &elsewhere);
-        lab.until_open("-u", 7464).await;
+        lab.until_open(OLD, "-u", 7464).await;
         lab.refuses(Status::Impostor, "passes on what the host says elsewhere").await;
         helpers.stop_last().await;
         lab.world.signal("home", Signal::SIGTERM);
         assert_eq!(lab.world.ended("home").await.unwrap(), 0);
 
         // What it got, with everybody counted who sent anything there.
-        helpers.0.push(capturing);
-        helpers.stop_last().await;
-        let seen = lab.on_provider("tcpdump", &["-nr", &capture.display().to_string()]).await;
-        let to_it: Vec<&str> = seen.lines().filter(|line| line.contains(&format!("> {OLD}"))).collect();
-        let challenges = to_it.iter().filter(|line| line.contains(&format!("> {OLD}.7464: UDP, length 192"))).count();
-        assert!(challenges >= 3, "the capture is blind: {seen}");
-        let other: Vec<&&str> = to_it.iter().filter(|line| !line.contains(".7464: UDP, length 192")).collect();
-        assert_eq!(other, Vec::<&&str>::new(), "something else was sent there");
+        capturing.stop().await;
+        lab.got_challenges_alone(&capture, OLD, 3).await;
 
         lab.on_provider("ip", &["address", "delete", &format!("{OLD}/32"), "dev", "lo"]).await;
 

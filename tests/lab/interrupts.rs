@@ -21,23 +21,46 @@ fn ctrl_c_hangs_up_whatever_is_being_dialled() {
         let began = lab.moment();
         lab.start_connect();
         lab.since(began, "exchange", "dialled").await;
-        lab.interrupt_connect(began).await;
+        lab.interrupt_connect(began, Signal::SIGINT).await;
 
         // While home rings.
         let began = lab.moment();
         lab.start_connect();
         lab.since(began, "client", "ringing").await;
         while lab.until("exchange", "dialled").await.text("to") != "5550102" {}
-        lab.interrupt_connect(began).await;
+        lab.interrupt_connect(began, Signal::SIGINT).await;
         assert!(!wake_up_calls(&lab.heard(began, "exchange"))[0].contains(&"answered".to_owned()));
     });
 }
 
+#[test]
+fn our_own_link_goes_down_at_once_whatever_is_done_over_it() {
+    in_lab(QUICK, async |lab| {
+        lab.start().await;
+        // Nobody comes who is rung.
+        lab.world.stop("home").await;
+        let steps = [("own-link-dialling", Signal::SIGTERM), ("asking", Signal::SIGTERM), ("waiting", Signal::SIGINT)];
+        for (step, signal) in steps {
+            if step == "asking" {
+                lab.world.stop("directory").await;
+            }
+            let began = lab.moment();
+            lab.start_connect();
+            lab.since(began, "client", step).await;
+            lab.interrupt_connect(began, signal).await;
+            if step == "asking" {
+                lab.world.start_role("directory", Some("directory"), "directory").unwrap();
+                lab.until("directory", "ready").await;
+            }
+        }
+    });
+}
+
 impl Lab {
-    /// Sends Ctrl-C to the `ringup connect` in the background, in the middle of its call.
-    async fn interrupt_connect(&mut self, began: usize) {
+    /// Sends Ctrl-C or SIGTERM to the `ringup connect` in the background, in the middle of what it does.
+    async fn interrupt_connect(&mut self, began: usize, signal: Signal) {
         let interrupted = Instant::now();
-        self.world.signal("client", Signal::SIGINT);
+        self.world.signal("client", signal);
         assert_eq!(self.world.ended("client").await.unwrap(), code(Status::Interrupted));
         assert!(interrupted.elapsed() < GONE_WITHIN, "it took {:?}", interrupted.elapsed());
         assert_eq!(self.traces("client").await, Vec::<String>::new());

@@ -272,7 +272,13 @@ fn a_link_that_somebody_else_brings_up_is_registered_if_it_is_meant_and_withdraw
         let seq = number(&lab.since(began, "home", "registered").await, "seq");
         assert_eq!(lab.record().await["addresses"], serde_json::json!(["203.0.113.91"]));
 
+        // It proves to be the host there, too, and nobody rings it.
+        let ran = lab.connect(&[]).await;
+        assert_eq!((ran.status, ran.output.as_str()), (0, "203.0.113.91\n"), "{}", ran.errors);
+        assert!(!lab.names(began, "client").contains(&"ringing".to_owned()), "{:?}", lab.names(began, "client"));
+
         // It is online: a ring wakes nobody.
+        lab.free_line().await;
         lab.wake().await;
         assert_eq!(lab.since(began, "home", "refused").await.text("reason"), "already-online");
 

@@ -21,6 +21,7 @@ mod remains;
 mod support;
 
 mod answered;
+mod breaks;
 mod client;
 mod directory;
 mod faults;
@@ -36,5 +37,6 @@ mod registration;
 mod road;
 mod router;
 mod soak;
+mod ssh;
 mod survival;
 mod tunnel;

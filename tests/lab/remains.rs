@@ -14,7 +14,7 @@ pub(crate) const GONE_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What the road consists of; `ip` and `sh` live for moments only.
-const PROGRAMS: [&str; 8] = ["ringup", "pppd", "socat", "dnsmasq", "udhcpc", "radvd", "ssh", "sshd"];
+const PROGRAMS: [&str; 9] = ["ringup", "pppd", "socat", "dnsmasq", "udhcpc", "radvd", "ssh", "sshd", "tcpdump"];
 
 /// Looks until nothing is found any more; gives what does not go.
 pub(crate) async fn gone<T>(look: impl Fn() -> Vec<T>) -> Vec<T> {

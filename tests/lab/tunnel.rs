@@ -23,7 +23,7 @@ impl Lab {
         }
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.world.folder().join(name)
     }
 

@@ -1,0 +1,19 @@
+//! `ringup connect` to each of its ends that needs no PPP: real exchange, real directory, real program; the host's part is
+//! played. What needs a link is tried in tests/lab.
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking; clippy exempts only the tests themselves"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+mod world;
+
+mod calls;
+mod directories;
+mod interrupts;
+mod lies;
+mod proxy;
