@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -26,10 +27,16 @@ impl Rejected {
     }
 }
 
-impl Desk {
-    fn admit(&self, peer: Peer, headers: &HeaderMap) -> Result<(), Problem> {
-        match self.principal(peer, headers).map_err(Rejected::problem)? {
-            Principal::Administrator => Ok(()),
+/// The desk, for the administrator: everybody else is turned away before anything of a request is looked at.
+pub(super) struct Administered(Arc<Desk>);
+
+impl FromRequestParts<Arc<Desk>> for Administered {
+    type Rejection = Problem;
+
+    async fn from_request_parts(request: &mut Parts, desk: &Arc<Desk>) -> Result<Self, Problem> {
+        let Some(peer) = request.extensions.get::<Peer>().copied() else { return Err(Problem::unauthenticated()) };
+        match desk.principal(peer, &request.headers).map_err(Rejected::problem)? {
+            Principal::Administrator => Ok(Self(Arc::clone(desk))),
             Principal::Holder(_) => Err(Problem::forbidden("this is for the administrator")),
             Principal::Nobody => Err(Problem::unauthenticated()),
         }
@@ -54,12 +61,7 @@ async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
 }
 
 /// `GET /v1/hosts`
-pub(super) async fn hosts(
-    State(desk): State<Arc<Desk>>,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-) -> Answer {
-    desk.admit(peer, &headers)?;
+pub(super) async fn hosts(Administered(desk): Administered) -> Answer {
     let mut names: Vec<HostName> = desk.front.zone.roll().hosts().cloned().collect();
     names.sort_unstable();
     let views: Vec<HostView> = names.iter().filter_map(|host| desk.view(host)).collect();
@@ -67,13 +69,7 @@ pub(super) async fn hosts(
 }
 
 /// `PUT /v1/hosts`
-pub(super) async fn put_host(
-    State(desk): State<Arc<Desk>>,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    desk.admit(peer, &headers)?;
+pub(super) async fn put_host(Administered(desk): Administered, body: Body) -> Answer {
     let new: NewHost = read(body).await?;
     let host = host_named(&new.host)?;
     on_accounts(&desk, move |accounts, now| accounts.put_host(&new, now)).await?;
@@ -83,13 +79,7 @@ pub(super) async fn put_host(
 }
 
 /// `DELETE /v1/hosts/NAME`
-pub(super) async fn remove_host(
-    State(desk): State<Arc<Desk>>,
-    Extension(peer): Extension<Peer>,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-) -> Answer {
-    desk.admit(peer, &headers)?;
+pub(super) async fn remove_host(Administered(desk): Administered, Path(name): Path<String>) -> Answer {
     let host = host_named(&name)?;
     let removed = host.clone();
     // First who may register it, then what it registered: nothing comes in between.
@@ -141,24 +131,13 @@ pub(super) async fn past(
 }
 
 /// `GET /v1/credentials`
-pub(super) async fn credentials(
-    State(desk): State<Arc<Desk>>,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-) -> Answer {
-    desk.admit(peer, &headers)?;
+pub(super) async fn credentials(Administered(desk): Administered) -> Answer {
     let found = on_accounts(&desk, |accounts, _now| accounts.credentials()).await?;
     Ok(Json(found).into_response())
 }
 
 /// `POST /v1/credentials`
-pub(super) async fn add_credential(
-    State(desk): State<Arc<Desk>>,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    desk.admit(peer, &headers)?;
+pub(super) async fn add_credential(Administered(desk): Administered, body: Body) -> Answer {
     let new: NewCredential = read(body).await?;
     let made = on_accounts(&desk, move |accounts, now| accounts.add_credential(&new, now)).await?;
     tracing::info!(credential = made.credential.name, hosts = ?made.credential.hosts, "credential made");
@@ -173,14 +152,7 @@ struct Rotation {
 }
 
 /// `POST /v1/credentials/NAME/rotate`
-pub(super) async fn rotate(
-    State(desk): State<Arc<Desk>>,
-    Extension(peer): Extension<Peer>,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    desk.admit(peer, &headers)?;
+pub(super) async fn rotate(Administered(desk): Administered, Path(name): Path<String>, body: Body) -> Answer {
     let body = body_of(body).await?;
     let rotation: Rotation = if body.is_empty() {
         Rotation::default()
@@ -193,13 +165,7 @@ pub(super) async fn rotate(
 }
 
 /// `DELETE /v1/credentials/NAME`
-pub(super) async fn remove_credential(
-    State(desk): State<Arc<Desk>>,
-    Extension(peer): Extension<Peer>,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-) -> Answer {
-    desk.admit(peer, &headers)?;
+pub(super) async fn remove_credential(Administered(desk): Administered, Path(name): Path<String>) -> Answer {
     let removed = name.clone();
     on_accounts(&desk, move |accounts, _now| accounts.remove_credential(&removed)).await?;
     tracing::info!(credential = name, "credential removed");

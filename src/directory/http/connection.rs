@@ -1,27 +1,31 @@
 //! The doors: TCP, TLS over it, and the administrator's socket; each connection bounded in time, all of them in number.
 
-use std::collections::HashMap;
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Method;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use nix::sys::socket::{setsockopt, sockopt};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::auth::Peer;
+use super::places::Places;
 use super::router::router;
 use super::tls::{Certificate, TlsError};
+use super::wait::Follower;
 use super::{Desk, HttpSettings};
 
 /// The sockets, open.
@@ -114,67 +118,59 @@ pub(in crate::directory) async fn serve(desk: Arc<Desk>, doors: Doors) {
     let places = Arc::new(Places::default());
     let mut tasks = JoinSet::new();
     for listener in doors.tcp {
-        tasks.spawn(serve_tcp(Arc::clone(&desk), router.clone(), listener, certificate.clone(), Arc::clone(&places)));
+        let (desk, router, certificate) = (Arc::clone(&desk), router.clone(), certificate.clone());
+        let places = Arc::clone(&places);
+        tasks.spawn(async move {
+            let visitor = || async {
+                let (stream, peer) = listener.accept().await?;
+                let Some(place) = places.take(peer.ip().to_canonical(), &desk.settings) else {
+                    desk.metrics.refused_connection();
+                    return Ok(None);
+                };
+                let (desk, router, certificate) = (Arc::clone(&desk), router.clone(), certificate.clone());
+                Ok(Some(async move {
+                    welcome(&desk, router, stream, peer.ip(), certificate.as_deref()).await;
+                    drop(place);
+                }))
+            };
+            attend(&desk, visitor).await;
+        });
     }
-    tasks.spawn(serve_administrator(desk, router, doors.administrator));
+    let administrator = doors.administrator;
+    tasks.spawn(async move {
+        let visitor = || async {
+            let (stream, _) = administrator.accept().await?;
+            let (desk, router) = (Arc::clone(&desk), router.clone());
+            Ok(Some(async move { converse(&desk, router, stream, Peer::Administrator).await }))
+        };
+        attend(&desk, visitor).await;
+    });
     while tasks.join_next().await.is_some() {}
 }
 
-async fn serve_tcp(
-    desk: Arc<Desk>,
-    router: Router,
-    listener: TcpListener,
-    certificate: Option<Arc<Certificate>>,
-    places: Arc<Places>,
-) {
-    let mut connections = JoinSet::new();
+/// Lets in, one after another, whoever comes to a door, until the shutdown; those within may end then.
+async fn attend<V, C>(desk: &Desk, visitor: impl Fn() -> V)
+where
+    V: Future<Output = io::Result<Option<C>>>,
+    C: Future<Output = ()> + Send + 'static,
+{
+    let mut conversations = JoinSet::new();
     loop {
-        let accepted = tokio::select! {
+        let visitor = tokio::select! {
             () = desk.shutdown.cancelled() => break,
-            Some(_ended) = connections.join_next() => continue,
-            accepted = listener.accept() => accepted,
+            Some(_ended) = conversations.join_next() => continue,
+            visitor = visitor() => visitor,
         };
-        match accepted {
-            Ok((stream, peer)) => {
-                let Some(place) = places.take(peer.ip().to_canonical(), &desk.settings) else {
-                    desk.metrics.refused_connection();
-                    continue;
-                };
-                let (desk, router, certificate) = (Arc::clone(&desk), router.clone(), certificate.clone());
-                connections.spawn(async move {
-                    welcome(&desk, router, stream, peer.ip(), certificate.as_deref()).await;
-                    drop(place);
-                });
-            }
+        match visitor {
+            Ok(Some(conversation)) => drop(conversations.spawn(conversation)),
+            Ok(None) => {}
             Err(error) => {
                 tracing::warn!(%error, "accepting a connection failed");
                 sleep(ERROR_PAUSE).await;
             }
         }
     }
-    while connections.join_next().await.is_some() {}
-}
-
-async fn serve_administrator(desk: Arc<Desk>, router: Router, listener: UnixListener) {
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            () = desk.shutdown.cancelled() => break,
-            Some(_ended) = connections.join_next() => continue,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                let (desk, router) = (Arc::clone(&desk), router.clone());
-                connections.spawn(async move { converse(&desk, router, stream, Peer::Administrator).await });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "accepting a connection failed");
-                sleep(ERROR_PAUSE).await;
-            }
-        }
-    }
-    while connections.join_next().await.is_some() {}
+    while conversations.join_next().await.is_some() {}
 }
 
 async fn welcome(desk: &Desk, router: Router, stream: TcpStream, peer: IpAddr, certificate: Option<&Certificate>) {
@@ -185,99 +181,93 @@ async fn welcome(desk: &Desk, router: Router, stream: TcpStream, peer: IpAddr, c
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "answers may be held back");
     }
-    match certificate {
-        None => converse(desk, router, stream, Peer::Address(peer)).await,
-        Some(certificate) => {
-            let shaken = timeout(HANDSHAKE_WITHIN, certificate.acceptor(crate::clock::now()).accept(stream)).await;
-            match shaken {
-                Ok(Ok(stream)) => converse(desk, router, stream, Peer::Address(peer)).await,
-                Ok(Err(error)) => tracing::debug!(%error, "no TLS came about"),
-                Err(_elapsed) => tracing::debug!("TLS took too long"),
-            }
-        }
+    let Some(certificate) = certificate else { return converse(desk, router, stream, Peer::Address(peer)).await };
+    let shaking = certificate.acceptor(crate::clock::now()).accept(stream);
+    match timeout(HANDSHAKE_WITHIN, shaking).await {
+        // Far larger than one without: those are not to have its size.
+        Ok(Ok(stream)) => Box::pin(converse(desk, router, stream, Peer::Address(peer))).await,
+        Ok(Err(error)) => tracing::debug!(%error, "no TLS came about"),
+        Err(_elapsed) => tracing::debug!("TLS took too long"),
     }
 }
 
-/// Answers one request after another on a connection.
+/// Speaks with one client until either has enough.
 async fn converse<S>(desk: &Desk, router: Router, stream: S, peer: Peer)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     desk.metrics.opened();
-    let service = service_fn(|mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(peer);
-        let mut router = router.clone();
-        async move {
-            let answer = tower_service::Service::call(&mut router, request.map(axum::body::Body::new)).await;
-            if let Ok(response) = &answer {
-                desk.metrics.answered(response.status().as_u16());
+    // What HTTP needs is given back before the wait for events, which may be long.
+    let answered = Box::pin(answer(desk, router, stream, peer)).await;
+    match answered {
+        Ok((mut stream, follower)) => {
+            let farewell = async {
+                if let Some(follower) = follower {
+                    follower.tell(&mut stream).await;
+                }
+                stream.shutdown().await
+            };
+            let ended = tokio::select! {
+                ended = farewell => ended,
+                () = cut_off(desk) => Ok(()),
+            };
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a client was gone already");
             }
-            answer
         }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS_WITHIN)
-        .max_buf_size(LONGEST_HEADERS)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = desk.shutdown.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            timeout(FAREWELL, connection).await.unwrap_or(Ok(()))
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended in the middle");
+        Err(error) => tracing::debug!(%error, "a connection ended in the middle"),
     }
     desk.metrics.closed();
 }
 
-/// How many connections there are, and from where.
-#[derive(Debug, Default)]
-struct Places {
-    taken: Mutex<Taken>,
+/// The end of what is under way when the directory is told to stop.
+async fn cut_off(desk: &Desk) {
+    desk.shutdown.cancelled().await;
+    sleep(FAREWELL).await;
 }
 
-#[derive(Debug, Default)]
-struct Taken {
-    all: usize,
-    by_address: HashMap<IpAddr, usize>,
-}
-
-/// One connection's place, free again when dropped.
-struct Place {
-    places: Arc<Places>,
-    peer: IpAddr,
-}
-
-impl Places {
-    /// Takes a place; `None` when there is none left, or none for this address. A proxy speaks for many.
-    fn take(self: &Arc<Self>, peer: IpAddr, settings: &HttpSettings) -> Option<Place> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_proxy = settings.trusted_proxies.iter().any(|network| network.contains(peer));
-        let from_there = taken.by_address.get(&peer).copied().unwrap_or(0);
-        if taken.all >= settings.connections || (!is_proxy && from_there >= settings.connections_per_address) {
-            return None;
-        }
-        taken.all += 1;
-        taken.by_address.insert(peer, from_there + 1);
-        Some(Place { places: Arc::clone(self), peer })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.all -= 1;
-        match taken.by_address.get_mut(&self.peer) {
-            Some(count) if *count > 1 => *count -= 1,
-            Some(_) | None => {
-                taken.by_address.remove(&self.peer);
+/// Answers one request after another; gives the connection back when it is through, and who is still to be told of events.
+async fn answer<S>(desk: &Desk, router: Router, stream: S, peer: Peer) -> hyper::Result<(S, Option<Follower>)>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let handed_over = Arc::new(OnceLock::new());
+    let service = service_fn(|mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        let (mut router, handed_over) = (router.clone(), Arc::clone(&handed_over));
+        // To HEAD nothing follows.
+        let is_get = request.method() == Method::GET;
+        Box::pin(async move {
+            let mut answer = tower_service::Service::call(&mut router, request.map(axum::body::Body::new)).await;
+            if let Ok(response) = &mut answer {
+                desk.metrics.answered(response.status().as_u16());
+                if let Some(follower) = response.extensions_mut().remove::<Arc<Follower>>().filter(|_| is_get) {
+                    let _only = handed_over.set(follower);
+                }
             }
+            answer
+        })
+    });
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_WITHIN)
+        .max_buf_size(LONGEST_HEADERS)
+        .serve_connection(TokioIo::new(stream), service);
+    let ended = tokio::select! {
+        ended = poll_fn(|context| connection.poll_without_shutdown(context)) => Some(ended),
+        () = desk.shutdown.cancelled() => None,
+    };
+    match ended {
+        Some(ended) => ended?,
+        None => {
+            Pin::new(&mut connection).graceful_shutdown();
+            let ending = poll_fn(|context| connection.poll_without_shutdown(context));
+            timeout(FAREWELL, ending).await.unwrap_or(Ok(()))?;
         }
     }
+    let stream = connection.into_parts().io.into_inner();
+    let follower = Arc::into_inner(handed_over).and_then(OnceLock::into_inner).and_then(Arc::into_inner);
+    Ok((stream, follower))
 }
 
 /// Also how long a connection may idle between two requests.

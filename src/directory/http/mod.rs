@@ -12,6 +12,7 @@ mod history;
 pub(super) mod hosts;
 mod metrics;
 mod nic;
+mod places;
 mod router;
 mod shapes;
 mod throttle;

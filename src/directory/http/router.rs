@@ -9,7 +9,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Extension, Router};
 
-use super::auth::{Peer, Principal, Rejected};
+use super::administration::Administered;
+use super::auth::Peer;
 use super::shapes::Problem;
 use super::{Desk, administration, hosts, nic};
 
@@ -61,14 +62,11 @@ async fn metrics(
     State(desk): State<Arc<Desk>>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
+    administered: Result<Administered, Problem>,
 ) -> Result<Response, Problem> {
     let client = peer.client(&headers, &desk.settings.trusted_proxies);
     if !client.as_ref().is_some_and(IpAddr::is_loopback) {
-        match desk.principal(peer, &headers).map_err(Rejected::problem)? {
-            Principal::Administrator => {}
-            Principal::Holder(_) => return Err(Problem::forbidden("this is for the administrator")),
-            Principal::Nobody => return Err(Problem::unauthenticated()),
-        }
+        let _administrator = administered?;
     }
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], desk.figures()).into_response())

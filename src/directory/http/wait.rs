@@ -1,13 +1,19 @@
 //! Waiting for a host: one answer when it comes (long poll), or every change as it comes (server-sent events).
+//!
+//! Events are the last thing on their connection, to its end. So the answer to who asks for them is only its head; its
+//! connection is then taken from HTTP's machinery and its buffers, which are most of what a waiter would cost, and
+//! [`Follower::tell`] writes the events.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{IntoResponse, Response};
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, Version, header};
+use axum::response::Response;
 use futures_util::stream;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::Desk;
 use super::shapes::{HostView, Problem};
@@ -55,22 +61,22 @@ pub(super) async fn once(
     }
 }
 
-/// Tells of every record, and of a lease that runs out, until the client goes away or the directory stops.
+/// Answers with the head of the events, and the [`Follower`] who has them: of every record, and of a lease that runs out.
 pub(super) fn events(desk: &Arc<Desk>, host: &HostName, until: Until, since: u64) -> Result<Response, Problem> {
     let listening = desk.listen(host)?;
     let follower = Follower { desk: Arc::clone(desk), host: host.clone(), until, since, listening, told: None };
-    let stream = stream::unfold(follower, |mut follower| async move {
-        let view = follower.next().await?;
-        let event = Event::default().event("record").id(view.seq().to_string());
-        // A view is plain data, which always has a JSON text.
-        let event = event.json_data(&view).unwrap_or_default();
-        Some((Ok::<_, Infallible>(event), follower))
-    });
-    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE).text("still here");
-    Ok(Sse::new(stream).keep_alive(keep_alive).into_response())
+    let mut head = Response::new(Body::from_stream(stream::empty::<Result<Bytes, Infallible>>()));
+    // In HTTP/1.0 what follows has no length and no chunks, and ends with the connection.
+    *head.version_mut() = Version::HTTP_10;
+    head.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    head.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    head.extensions_mut().insert(Arc::new(follower));
+    Ok(head)
 }
 
-struct Follower {
+/// One who is told of a host's records as they come.
+#[derive(Debug)]
+pub(super) struct Follower {
     desk: Arc<Desk>,
     host: HostName,
     until: Until,
@@ -81,6 +87,27 @@ struct Follower {
 }
 
 impl Follower {
+    /// Writes every event, until the client goes away or the directory stops.
+    pub(super) async fn tell<S: AsyncRead + AsyncWrite + Unpin>(mut self, stream: &mut S) {
+        loop {
+            let event = tokio::select! {
+                view = self.next() => match view {
+                    Some(view) => event(&view),
+                    None => return,
+                },
+                () = sleep(KEEP_ALIVE) => ": still here\n\n".to_owned(),
+                () = gone(stream) => return,
+            };
+            let written = async {
+                stream.write_all(event.as_bytes()).await?;
+                stream.flush().await
+            };
+            if written.await.is_err() {
+                return;
+            }
+        }
+    }
+
     async fn next(&mut self) -> Option<HostView> {
         loop {
             let view = self.desk.view(&self.host)?;
@@ -97,6 +124,17 @@ impl Follower {
             }
         }
     }
+}
+
+/// A view is plain data, which always has a JSON text, in one line.
+fn event(view: &HostView) -> String {
+    format!("event: record\nid: {}\ndata: {}\n\n", view.seq(), serde_json::to_string(view).unwrap_or_default())
+}
+
+/// Waits until a client has gone; whatever it says meanwhile is passed over.
+async fn gone<S: AsyncRead + Unpin>(stream: &mut S) {
+    let mut unheeded = [0; 256];
+    while stream.read(&mut unheeded).await.is_ok_and(|length| length > 0) {}
 }
 
 async fn sleep_until_some(at: Option<Instant>) {
