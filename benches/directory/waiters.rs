@@ -3,14 +3,16 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::HOSTS;
 use super::load::Rate;
-use super::server::Server;
+use super::server::{Kind, Server};
 use super::updates::{self, Update};
 
 /// Whoever waits.
@@ -22,16 +24,10 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    pub(crate) fn len(&self) -> usize {
-        self.streams.len()
-    }
-
-    /// Has so many wait, or as many as there may be open files.
+    /// Has so many wait.
     pub(crate) fn grow(&mut self, server: &Server, count: u32) {
         self.before.get_or_insert_with(|| server.resident_kib());
-        let most = files();
-        let most = most.map_or(u32::MAX, |most| u32::try_from(most).unwrap_or(u32::MAX).saturating_sub(64));
-        for number in self.streams.len() as u32..count.min(most) {
+        for number in self.streams.len() as u32..count {
             self.streams.push(wait(server.http, number));
         }
     }
@@ -65,17 +61,43 @@ impl Waiting {
     }
 }
 
-/// How many files may be open, as many as can be had.
-fn files() -> Option<u64> {
-    let most = Rlimit { current: Some(FILES), maximum: Some(FILES) };
-    if setrlimit(Resource::Nofile, most).is_err() {
-        let limit = getrlimit(Resource::Nofile);
-        setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
-    }
-    getrlimit(Resource::Nofile).current
+/// Tells whether so many may have a file open each, and makes it so.
+pub(crate) fn have_room_for(count: u32) -> bool {
+    let files = u64::from(count) + 1_000;
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.map(|most| most.max(files));
+    limit.current.is_none_or(|current| current >= files)
+        || setrlimit(Resource::Nofile, Rlimit { current: Some(files), maximum: most }).is_ok()
 }
 
-const FILES: u64 = 120_000;
+/// Measures in a guest kernel, which sets its own limits: when so many are woken, and KiB for each.
+pub(crate) fn in_another_kernel(count: u32) -> [String; 2] {
+    let mut guest = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/run"));
+    guest
+        .arg(std::env::current_exe().unwrap())
+        .args([ALONE, &count.to_string()])
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit());
+    let guest = guest.env("RINGUP_LAB", "guest").env("RINGUP_LAB_MEMORY", "6G").output().unwrap();
+    let said = String::from_utf8(guest.stdout).unwrap();
+    assert!(guest.status.success(), "the guest ended with {}: {said}", guest.status);
+    let figures: Vec<&str> = said.lines().last().unwrap_or_default().split_whitespace().collect();
+    let [woken, each] = figures[..] else { panic!("no figures: {said}") };
+    [woken.to_owned(), each.to_owned()]
+}
+
+/// Prints what [`in_another_kernel`] reads.
+pub(crate) fn alone(count: u32) {
+    assert!(have_room_for(count), "no room for {count} open files");
+    let mut server = Server::start(Kind::Ringup, HOSTS);
+    let mut waiting = Waiting::default();
+    waiting.grow(&server, count);
+    let woken = waiting.wake(&mut server, Duration::from_secs(5));
+    println!("{} {}", woken.latencies(), waiting.kib_for_each(&server));
+}
+
+/// What the bench is told to do this and nothing else.
+pub(crate) const ALONE: &str = "waiters";
 
 /// Waits for every change of a host, whose record comes first.
 fn wait(server: SocketAddr, number: u32) -> TcpStream {
