@@ -27,8 +27,10 @@ impl Waiting {
     /// Has so many wait.
     pub(crate) fn grow(&mut self, server: &Server, count: u32) {
         self.before.get_or_insert_with(|| server.resident_kib());
-        for number in self.streams.len() as u32..count {
-            self.streams.push(wait(server.http, number));
+        for first in (self.streams.len()..count as usize).step_by(AT_ONCE) {
+            let these = first..(first + AT_ONCE).min(count as usize);
+            self.streams.extend(these.map(|number| wait(server.http, number as u32)));
+            self.streams[first..].iter_mut().for_each(event);
         }
     }
 
@@ -99,6 +101,9 @@ pub(crate) fn alone(count: u32) {
 /// What the bench is told to do this and nothing else.
 pub(crate) const ALONE: &str = "waiters";
 
+/// Connections made before the first events on them are read: fewer than may wait for the server to accept them.
+const AT_ONCE: usize = 500;
+
 /// Waits for every change of a host, whose record comes first.
 fn wait(server: SocketAddr, number: u32) -> TcpStream {
     let SocketAddr::V4(server) = server else { panic!("{server} is no IPv4 address") };
@@ -113,7 +118,6 @@ fn wait(server: SocketAddr, number: u32) -> TcpStream {
         "GET /v1/hosts/h{number}.dyn.test?wait=change HTTP/1.1\r\nHost: bench\r\nAccept: text/event-stream\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).unwrap();
-    event(&mut stream);
     stream
 }
 
