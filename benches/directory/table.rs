@@ -38,4 +38,4 @@ impl fmt::Display for Table {
 }
 
 const LABEL: usize = 42;
-const CELL: usize = 20;
+const CELL: usize = 24;

@@ -88,14 +88,14 @@ pub(crate) fn in_another_kernel(count: u32) -> [String; 2] {
     [woken.to_owned(), each.to_owned()]
 }
 
-/// Prints what [`in_another_kernel`] reads.
-pub(crate) fn alone(count: u32) {
+/// As [`in_another_kernel`], in this one.
+pub(crate) fn alone(count: u32) -> [String; 2] {
     assert!(have_room_for(count), "no room for {count} open files");
     let mut server = Server::start(Kind::Ringup, HOSTS);
     let mut waiting = Waiting::default();
     waiting.grow(&server, count);
     let woken = waiting.wake(&mut server, Duration::from_secs(5));
-    println!("{} {}", woken.latencies(), waiting.kib_for_each(&server));
+    [woken.latencies(), waiting.kib_for_each(&server)]
 }
 
 /// What the bench is told to do this and nothing else.
