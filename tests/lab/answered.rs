@@ -137,7 +137,7 @@ fn an_answered_client_wakes_by_its_key_and_a_stranger_is_refused() {
 fn a_host_whose_budget_is_spent_says_so_to_whom_it_answers_and_only_its_journal_to_whom_it_does_not() {
     in_lab(QUICK, async |lab| {
         answers(lab, "\"555-0101\"");
-        append(lab, "home", "\n[listen.budget]\ncalls-a-day = 1\n");
+        append(lab, "home", "\n[listen.budget]\ncalls-a-month = 1\n");
         lab.edit(
             "client",
             "number = \"555-0102\"",

@@ -130,6 +130,8 @@ fn whoever_answers_without_ppp_and_a_line_that_talks_to_itself_are_told_apart() 
 #[test]
 fn without_ppp_in_the_kernel_rights_to_it_or_pppd_itself_no_call_is_made_in_vain() {
     in_lab(QUICK, async |lab| {
+        // As long as with real modems: pppd has that time to find out, however busy the machine is.
+        lab.edit("exchange", "training = \"200ms\"", "training = \"20s\"");
         lab.start().await;
         for (prelude, cause) in [
             ("exec setpriv --bounding-set -all --inh-caps -all", "this process may not use the kernel's PPP"),
