@@ -15,7 +15,9 @@ pub(crate) async fn start(lab: &mut Lab, mode: &str, more: &str) {
     for (index, line) in ["home", "provider-1", "provider-2"].into_iter().enumerate() {
         std::os::unix::fs::symlink(format!("/dev/ttyS{index}"), lines.join(line)).unwrap();
     }
-    lab.edit("home", "[listen]", &format!("[sleep]\nmode = \"{mode}\"\nafter = \"6s\"\n{more}\n\n[listen]"));
+    // Whoever rings as often as in a long run would be a flood.
+    let limits = "[listen.limits]\nper-caller = 1000\nin-all = 1000\n\n";
+    lab.edit("home", "[listen]", &format!("[sleep]\nmode = \"{mode}\"\nafter = \"6s\"\n{more}\n\n{limits}[listen]"));
     lab.world.start_role("directory", Some("directory"), "directory").unwrap();
     lab.world.start_role("provider", Some("provider"), "provide").unwrap();
     lab.until("provider", "ready").await;
