@@ -1,0 +1,91 @@
+//! One of each of what an attempt says and ends in, for the snapshot of every message.
+
+use super::*;
+
+/// One note of each kind.
+pub(in crate::connect) fn every_note() -> Vec<Note> {
+    let pause = Duration::from_secs(10);
+    vec![
+        Note::RolledBack { found: number(7), seen: number(9) },
+        Note::Unreachable(Reachability::CarrierNat),
+        Note::Unreachable(Reachability::Private),
+        Note::LinkLost,
+        Note::Gone { why: "203.0.113.10 is not home.dyn.example any more".to_owned() },
+        Note::Pausing { why: "home.dyn.example is busy".to_owned(), pause },
+    ]
+}
+
+/// Every failure that an attempt ends in by itself, each by a script of its own.
+pub(in crate::connect) fn every_failure() -> Vec<Failure> {
+    let key = PublicKey::from_bytes([7; 32]);
+    let mut failures = Vec::new();
+    // What is found at the address of a record: one that counts, one of a NAT, one whose lease is over.
+    let relayed = Finding::Relayed("203.0.113.99:7464".parse().unwrap());
+    let findings =
+        [Finding::Another(key), relayed, Finding::Forged, Finding::NoAnswerer, Finding::Silence, Finding::NoWay];
+    for (address, issued) in [(HERE, ISSUED), ("100.64.0.9", ISSUED), (HERE, ISSUED - 7200)] {
+        let record = online_by(&Identity::generate().unwrap(), 7, address, issued);
+        let at = SocketAddr::new(address.parse().unwrap(), 7464);
+        let fails = |finding: &Finding| verdict::unproven(&record, &Unproven(vec![(at, *finding)]), ISSUED);
+        failures.extend(findings.iter().map(fails));
+    }
+    let end: FarEnd = "198.51.100.50:2222/22".parse().unwrap();
+    let record = behind_tunnel(&Identity::generate().unwrap(), 7, end);
+    let own = SocketAddr::new("100.64.0.9".parse().unwrap(), 7464);
+    for finding in [Finding::Another(key), Finding::NoAnswerer, Finding::NoTunnel, Finding::Silence] {
+        let unproven = Unproven(vec![(own, Finding::NoWay), (end.at(), finding)]);
+        failures.push(verdict::unproven(&record, &unproven, ISSUED));
+    }
+    for outcome in [
+        Outcome::Busy,
+        Outcome::Glare,
+        Outcome::NoCarrier,
+        Outcome::NoDialTone,
+        Outcome::Refused,
+        Outcome::Delayed,
+        Outcome::Blacklisted,
+        Outcome::Silent,
+    ] {
+        let mut world = World::ringing(|plan| plan.calls = 1);
+        failures.push(world.fails(Call(outcome)));
+    }
+    let mut answers = World::ringing(|plan| (plan.calls, plan.answers) = (1, true));
+    failures.push(answers.fails(Call(Outcome::RangOut)));
+    let unrung = |world: &mut World, record: SignedRecord| {
+        world.play(vec![(Way(true), "ask")]);
+        world.fails(Answer(Some(record)))
+    };
+    let no_number = |plan: &mut Plan, _now| plan.has_number = false;
+    let mut asleep = World::new(no_number);
+    let record = asleep.asleep(7);
+    failures.push(unrung(&mut asleep, record));
+    let mut set_back = World::new(|plan, _| (plan.has_number, plan.seen) = (false, Seq::new(9)));
+    let record = set_back.online(7);
+    failures.push(unrung(&mut set_back, record));
+    let mut lied_to = World::new(no_number);
+    let mut forged = online_by(&lied_to.identity, 7, HERE, ISSUED);
+    forged = SignedRecord::from_parts(forged.record().clone(), key, *forged.signature());
+    failures.push(unrung(&mut lied_to, forged));
+    let mut nowhere = World::new(|plan, _| plan.has_isp = false);
+    failures.push(nowhere.fails(Way(false)));
+    let mut silent = World::ringing(|plan| plan.calls = 1);
+    silent.play(vec![(Call(Outcome::RangOut), "way"), (Way(true), ""), (Wait, "unwatch ask")]);
+    failures.push(silent.fails(Answer(None)));
+    let mut torn = World::ringing(|plan| (plan.calls, plan.answers) = (1, true));
+    torn.play(vec![(BrokeOff, "way"), (Way(true), ""), (Wait, "unwatch ask")]);
+    failures.push(torn.fails(Answer(None)));
+    let mut lossy = World::linked();
+    lossy.play(vec![
+        (LinkLost, "lost! way"),
+        (Way(false), "up"),
+        (OwnLink, "ask"),
+        (LinkLost, "lost! way"),
+        (Way(false), "up"),
+        (OwnLink, "ask"),
+    ]);
+    failures.push(lossy.fails(LinkLost));
+    let mut late = World::new(|plan, now| plan.until = Some(now + Duration::from_secs(30)));
+    late.play(vec![(Way(true), "ask")]);
+    failures.push(late.fails(Wait));
+    failures
+}

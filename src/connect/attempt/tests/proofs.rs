@@ -1,0 +1,146 @@
+//! What a record and a proof are worth: keys, numbers, addresses that others have, NATs and tunnels.
+
+use super::*;
+
+#[test]
+fn a_host_that_is_not_where_it_was_is_rung_and_only_a_newer_record_counts() {
+    for finding in [Finding::Silence, Finding::NoAnswerer, Finding::Another(stranger())] {
+        let mut world = World::new(|_, _| {});
+        let (old, new) = (world.online(7), world.online(8));
+        world.play(vec![
+            (Way(true), "ask"),
+            (Answer(Some(old)), "prove:7"),
+            (Proof(Err(finding)), "gone! free"),
+            (FREE, "watch>7 ring"),
+            (Call(Outcome::RangOut), "way"),
+            (Way(true), ""),
+            (Newer(new), "prove:8"),
+            (Proof(Ok(HERE)), "found:203.0.113.10"),
+        ]);
+    }
+}
+
+#[test]
+fn whoever_does_not_prove_to_be_the_host_is_refused_by_what_he_is() {
+    for (finding, status) in [
+        (Finding::Another(stranger()), Status::Impostor),
+        (Finding::Relayed("203.0.113.99:7464".parse().unwrap()), Status::Impostor),
+        (Finding::Forged, Status::Impostor),
+        (Finding::NoAnswerer, Status::Impostor),
+        (Finding::Silence, Status::Unreachable),
+        (Finding::NoWay, Status::Unreachable),
+    ] {
+        let mut world = World::new(|plan, _| plan.has_number = false);
+        let online = world.online(7);
+        world.play(vec![(Way(true), "ask"), (Answer(Some(online)), "prove:7")]);
+        let failure = world.fails(Proof(Err(finding)));
+        assert_eq!(failure.status, status, "{finding:?}");
+        assert!(failure.message.contains("203.0.113.10"), "{failure}");
+    }
+}
+
+#[test]
+fn a_record_fresh_from_the_wake_that_nobody_proves_is_no_reason_to_ring_again() {
+    let mut world = World::ringing(|plan| plan.calls = 9);
+    let online = world.online(8);
+    world.play(vec![(Newer(online), "hang-up prove:8"), (Proof(Err(Finding::Silence)), "failed:unreachable")]);
+}
+
+#[test]
+fn a_record_by_another_key_or_of_another_host_is_refused_wherever_it_comes_from() {
+    let other = Identity::generate().unwrap();
+    let mut world = World::new(|_, _| {});
+    world.play(vec![(Way(true), "ask"), (Answer(Some(online_by(&other, 7, HERE, ISSUED))), "failed:wrong-identity")]);
+    let mut world = World::ringing(|_| {});
+    world.play(vec![(Newer(online_by(&other, 7, HERE, ISSUED)), "failed:wrong-identity")]);
+}
+
+#[test]
+fn a_key_that_was_not_known_is_believed_once_it_is_proved_and_never_before() {
+    let mut world = World::strange();
+    let online = world.online(7);
+    world.play(vec![(Way(true), "ask"), (Answer(Some(online.clone())), "prove:7")]);
+    let outputs = world.step(Proof(Ok(HERE)));
+    let address = HERE.parse().unwrap();
+    assert_eq!(outputs, [Output::Found(Box::new(Found { record: online, address, tunnel: None, first_use: true }))]);
+}
+
+#[test]
+fn a_directory_that_was_set_back_is_told_of_and_its_record_does_not_count() {
+    let seen = |plan: &mut Plan, _now| plan.seen = Seq::new(9);
+    let mut world = World::new(seen);
+    let (old, new) = (world.online(7), world.online(10));
+    world.play(vec![
+        (Way(true), "ask"),
+        (Answer(Some(old)), "rolled-back! free"),
+        (FREE, "watch>9 ring"),
+        (Newer(new), "hang-up prove:10"),
+    ]);
+    let mut world = World::new(|plan, now| {
+        seen(plan, now);
+        plan.has_number = false;
+    });
+    let old = world.online(7);
+    world.play(vec![(Way(true), "ask"), (Answer(Some(old)), "rolled-back! failed:rolled-back")]);
+}
+
+#[test]
+fn a_host_behind_a_carriers_nat_is_said_to_be_so_at_once_and_not_rung() {
+    let mut world = World::new(|_, _| {});
+    let online = online_by(&world.identity, 7, "100.64.0.9", ISSUED);
+    world.play(vec![(Way(true), "ask"), (Answer(Some(online)), "unreachable! prove:7")]);
+    let failure = world.fails(Proof(Err(Finding::Silence)));
+    assert_eq!(failure.status, Status::BehindNat);
+    assert!(failure.advice().contains("ssh -R"), "{:?}", failure.hint);
+}
+
+#[test]
+fn a_host_behind_a_nat_that_we_are_behind_too_is_reached() {
+    let mut world = World::new(|_, _| {});
+    let online = online_by(&world.identity, 7, "192.168.1.9", ISSUED);
+    world.play(vec![
+        (Way(true), "ask"),
+        (Answer(Some(online)), "unreachable! prove:7"),
+        (Proof(Ok("192.168.1.9")), "found:192.168.1.9"),
+    ]);
+}
+
+#[test]
+fn an_old_record_of_a_host_that_nobody_can_ring_is_called_stale() {
+    let mut world = World::new(|plan, _| plan.has_number = false);
+    let online = online_by(&world.identity, 7, HERE, ISSUED - 7200);
+    world.play(vec![(Way(true), "ask"), (Answer(Some(online)), "prove:7")]);
+    let failure = world.fails(Proof(Err(Finding::Silence)));
+    assert_eq!(failure.status, Status::Stale);
+    assert!(failure.message.contains("until 110 min ago"), "{failure}");
+}
+
+#[test]
+fn a_host_behind_a_nat_is_met_through_its_tunnel_and_given_the_time_to_open_it() {
+    let end: FarEnd = "198.51.100.50:2222/22".parse().unwrap();
+    let mut world = World::ringing(|_| {});
+    let record = behind_tunnel(&world.identity, 7, end);
+    let outputs = world.step(Newer(record.clone()));
+    assert_eq!(names(&outputs), "hang-up prove:7", "it is not said to be out of reach");
+    assert!(outputs.contains(&Output::Prove(Box::new(record.clone()), PROVE_THROUGH)));
+    let outputs = world.step(Proof(Ok("198.51.100.50:2222")));
+    let [Output::Found(found)] = &outputs[..] else { panic!("{outputs:?}") };
+    assert_eq!((found.tunnel, found.place()), (Some(end), "198.51.100.50:2222".to_owned()));
+    assert_eq!((found.port(22), found.port(80).unwrap_err().status), (Ok(2222), Status::BehindNat));
+
+    // At one of its own addresses it is met as ever.
+    let mut world = World::new(|_, _| {});
+    world.play(vec![(Way(true), "ask")]);
+    let record = behind_tunnel(&world.identity, 7, end);
+    world.step(Answer(Some(record)));
+    let outputs = world.step(Proof(Ok("100.64.0.9")));
+    let [Output::Found(found)] = &outputs[..] else { panic!("{outputs:?}") };
+    assert_eq!((found.tunnel, found.port(80)), (None, Ok(80)));
+
+    // A tunnel that is gone is a host to ring.
+    let mut world = World::new(|_, _| {});
+    world.play(vec![(Way(true), "ask")]);
+    let record = behind_tunnel(&world.identity, 7, end);
+    world.step(Answer(Some(record)));
+    assert_eq!(names(&world.step(Proof(Err(Finding::NoTunnel)))), "gone! free");
+}
