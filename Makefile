@@ -1,7 +1,7 @@
 # make demo   the whole road, live: builds, and runs it on real PPP links
 # make test   every test there is
 # make bench  every figure that README and docs claim
-# make soak   the long runs: kill -9 at every step of a wake, directories without power, a hundred sleeps; about an hour
+# make soak   the long runs: kill -9 at every step of a wake, directories without power, a hundred sleeps; an hour or more
 # make fuzz   each fuzz target for FUZZ_SECONDS=60
 # make install PREFIX=/usr/local   the program, its manual, pppd's hooks, systemd's units
 #

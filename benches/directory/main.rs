@@ -1,8 +1,7 @@
 //! The directory beside BIND, Knot and NSD: one table, everything in it from one run, on one machine. The server has one
 //! processor, the generator another.
 //!
-//!     cargo bench --bench directory                all of it, some twenty minutes: half of them are for a hundred
-//!                                                 thousand who wait
+//!     cargo bench --bench directory                all of it: six minutes, and then a hundred thousand who wait
 //!     cargo bench --bench directory -- quick       two seconds each, without a million hosts and those who wait
 #![allow(
     clippy::cast_possible_truncation,
