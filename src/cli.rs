@@ -197,6 +197,22 @@ pub enum Command {
     OwnLink,
 }
 
+impl Command {
+    /// Tells whether it runs until it is told to end, for whoever comes.
+    #[must_use]
+    pub fn serves(&self) -> bool {
+        matches!(
+            self,
+            Self::Listen { .. }
+                | Self::Watch { .. }
+                | Self::Directory { backup: None, .. }
+                | Self::Provide { .. }
+                | Self::Exchange { .. }
+                | Self::OwnLink
+        )
+    }
+}
+
 /// What `ringup connect` is to do.
 #[derive(Debug, clap::Args)]
 pub struct ConnectArgs {

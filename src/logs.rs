@@ -1,30 +1,62 @@
 //! What people read: one line an event on standard error, as journald wants it or with the time of day.
+//!
+//! A daemon hands its lines to a thread of their own and goes on: whoever does not read them holds up nothing but them.
 
 use std::fmt;
 use std::os::unix::fs::MetadataExt;
 
 use tracing::{Event, Level, Subscriber};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::{Format, Full, Writer};
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Starts logging. `verbosity` counts `-v`; RUST_LOG, if set, rules over it.
-pub fn start(verbosity: u8) {
+/// The lines of a daemon that are still to be written. Dropping it waits a second for whoever reads them.
+#[derive(Debug)]
+#[must_use = "what is dropped at once writes nothing"]
+pub struct Pending(Option<(WorkerGuard, ErrorCounter)>);
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        let Some((_guard, counter)) = &self.0 else { return };
+        match counter.dropped_lines() {
+            0 => {}
+            lines => tracing::warn!(lines, "lines of the log were lost, as nobody read them in time"),
+        }
+    }
+}
+
+/// Starts logging. `verbosity` counts `-v`; RUST_LOG, if set, rules over it. `serves` tells a daemon, which waits for nobody
+/// to read what it says.
+pub fn start(verbosity: u8, serves: bool) -> Pending {
     let default = match verbosity {
         0 => "info",
         1 => "info,ringup=debug,hayes=debug",
         _ => "debug,ringup=trace,hayes=trace",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    let (writer, pending) = if serves {
+        let builder = NonBlockingBuilder::default().buffered_lines_limit(LINES_WAITING).thread_name("log");
+        let (writer, guard) = builder.finish(std::io::stderr());
+        let counter = writer.error_counter();
+        (BoxMakeWriter::new(writer), Pending(Some((guard, counter))))
+    } else {
+        (BoxMakeWriter::new(std::io::stderr), Pending(None))
+    };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
     if goes_to_journald() {
         let format = Format::default().without_time().with_ansi(false).with_target(verbosity > 0);
         builder.event_format(WithPriority(format)).init();
     } else {
         builder.with_target(verbosity > 0).init();
     }
+    pending
 }
+
+/// Lines that wait to be written; beyond, they are lost, and counted.
+const LINES_WAITING: usize = 4096;
 
 /// Whether standard error is the stream that journald reads (systemd.exec(5), JOURNAL_STREAM): the variable alone is inherited
 /// by whatever a service starts, wherever that writes to.

@@ -9,7 +9,7 @@ use ringup::{logs, roles};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    logs::start(cli.verbose);
+    let lines = logs::start(cli.verbose, cli.command.serves());
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -17,7 +17,9 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(roles::run(&cli)) {
+    let ended = runtime.block_on(roles::run(&cli));
+    drop(lines);
+    match ended {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             let mut told = format!("ringup: {failure}\nhint: {}\n", failure.advice());
