@@ -96,8 +96,8 @@ impl Front {
     }
 }
 
-/// Answers what came by UDP and asks for too much; `None` where nothing is to be said.
-pub(super) fn limited(request: &Request<'_>, limits: &mut Limits, from: IpAddr, now: u64, out: &mut Vec<u8>) -> bool {
+/// Answers what came by UDP from those who ask for too much; `false` for everybody else.
+pub(super) fn limited(request: &Request<'_>, limits: &Limits, from: IpAddr, now: u64, out: &mut Vec<u8>) -> bool {
     if limits.answer(from, now) {
         return false;
     }

@@ -6,8 +6,9 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The buckets of one thread.
+/// The buckets, which all threads share.
 #[derive(Debug)]
 pub(super) struct Limits {
     hasher: RandomState,
@@ -23,12 +24,12 @@ impl Limits {
     }
 
     /// Counts an answer; tells whether it may go out at a time in Unix seconds.
-    pub(super) fn answer(&mut self, to: IpAddr, now: u64) -> bool {
+    pub(super) fn answer(&self, to: IpAddr, now: u64) -> bool {
         self.answers.rate == 0 || to.to_canonical().is_loopback() || self.answers.take(self.bucket(to), now)
     }
 
     /// Counts an answer to a request that failed its authentication; tells whether it may go out.
-    pub(super) fn failure(&mut self, to: IpAddr, now: u64) -> bool {
+    pub(super) fn failure(&self, to: IpAddr, now: u64) -> bool {
         self.failures.take(self.bucket(to), now)
     }
 
@@ -48,30 +49,44 @@ impl Limits {
 struct Buckets {
     rate: u32,
     size: u32,
-    levels: Box<[Level]>,
+    levels: Box<[AtomicU64]>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+impl Buckets {
+    fn new(rate: u32, size: u32) -> Self {
+        let count = if rate == 0 { 0 } else { BUCKETS };
+        Self { rate, size, levels: (0..count).map(|_| AtomicU64::new(0)).collect() }
+    }
+
+    fn take(&self, bucket: u64, now: u64) -> bool {
+        let count = u64::try_from(self.levels.len()).unwrap_or_default();
+        let at = bucket.checked_rem(count).and_then(|at| usize::try_from(at).ok()).unwrap_or_default();
+        let Some(level) = self.levels.get(at) else { return true };
+        let poured = level.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |level| {
+            let Level { at, level } = Level::read(level);
+            let passed = u32::try_from(now.saturating_sub(at)).unwrap_or(u32::MAX);
+            let level = level.saturating_sub(passed.saturating_mul(self.rate));
+            // What does not fit leaves no trace: another second will let it in.
+            (level < self.size).then(|| Level { at: now, level: level + 1 }.write())
+        });
+        poured.is_ok()
+    }
+}
+
+/// How full a bucket was, and when, in Unix seconds until 2106: one number, so that threads need no lock.
+#[derive(Clone, Copy)]
 struct Level {
     at: u64,
     level: u32,
 }
 
-impl Buckets {
-    fn new(rate: u32, size: u32) -> Self {
-        Self { rate, size, levels: vec![Level::default(); if rate == 0 { 0 } else { BUCKETS }].into() }
+impl Level {
+    fn read(number: u64) -> Self {
+        Self { at: number >> 32, level: u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default() }
     }
 
-    fn take(&mut self, bucket: u64, now: u64) -> bool {
-        let count = u64::try_from(self.levels.len()).unwrap_or_default();
-        let at = bucket.checked_rem(count).and_then(|at| usize::try_from(at).ok()).unwrap_or_default();
-        let Some(level) = self.levels.get_mut(at) else { return true };
-        let passed = u32::try_from(now.saturating_sub(level.at)).unwrap_or(u32::MAX);
-        level.level = level.level.saturating_sub(passed.saturating_mul(self.rate));
-        level.at = now;
-        let fits = level.level < self.size;
-        level.level += u32::from(fits);
-        fits
+    fn write(self) -> u64 {
+        self.at << 32 | u64::from(self.level)
     }
 }
 
@@ -90,8 +105,8 @@ mod tests {
 
     #[test]
     fn a_network_gets_its_answers_a_second_and_no_more() {
-        let mut limits = Limits::new(3);
-        let mut allowed = |from, now| (0..10).filter(|_| limits.answer(address(from), now)).count();
+        let limits = Limits::new(3);
+        let allowed = |from, now| (0..10).filter(|_| limits.answer(address(from), now)).count();
         assert_eq!(allowed("198.51.100.1", 100), 3);
         assert_eq!(allowed("198.51.100.200", 100), 0, "the same network");
         assert_eq!(allowed("203.0.113.1", 100), 3, "another one");
@@ -101,13 +116,13 @@ mod tests {
 
     #[test]
     fn zero_is_no_limit() {
-        let mut limits = Limits::new(0);
+        let limits = Limits::new(0);
         assert!((0..10_000).all(|_| limits.answer(address("198.51.100.1"), 5)));
     }
 
     #[test]
     fn failures_have_a_limit_of_their_own() {
-        let mut limits = Limits::new(0);
+        let limits = Limits::new(0);
         let answered = (0..100).filter(|_| limits.failure(address("2001:db8::1"), 5)).count();
         assert_eq!(answered, 20);
         assert!(limits.failure(address("2001:db8::1"), 6));

@@ -37,7 +37,6 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use std::{io, thread};
 
-use nix::sys::eventfd::{EfdFlags, EventFd};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -49,6 +48,7 @@ pub use self::accounts::{CredentialInfo, Made, NewCredential, NewHost};
 use self::front::Front;
 use self::http::Desk;
 pub use self::http::{DoorError, HttpSettings, Network, TlsError, socket_of, token_hash};
+use self::limits::Limits;
 pub use self::roll::TokenHash;
 use self::store::Store;
 pub use self::store::StoreError;
@@ -185,13 +185,14 @@ pub async fn run(
         secondaries: settings.secondaries.clone(),
         places: Semaphore::new(transfer::MOST_AT_A_TIME),
     });
-    let stop = Stop::new().map_err(|source| DirectoryError::Thread { source })?;
+    let stop = udp::Stop::new().map_err(|source| DirectoryError::Thread { source })?;
+    let limits = Arc::new(Limits::new(settings.answers_a_second));
     let mut tasks = JoinSet::new();
     let mut addresses = Vec::new();
     for (address, udp, tcp) in sockets {
         addresses.push(address);
         for socket in udp {
-            let ended = udp::start(Arc::clone(&front), socket, Arc::clone(&stop.0), settings.answers_a_second)
+            let ended = udp::start(Arc::clone(&front), Arc::clone(&limits), socket, &stop)
                 .map_err(|source| DirectoryError::Thread { source })?;
             tasks.spawn(async move { ended.await.ok().map(io::Error::from) });
         }
@@ -252,23 +253,6 @@ pub struct Addresses {
 /// When it cannot be read, or the copy cannot be written.
 pub fn back_up(database: &Path, copy: &Path) -> Result<(), StoreError> {
     store::back_up(database, copy)
-}
-
-/// What ends the threads; dropping it does.
-struct Stop(Arc<EventFd>);
-
-impl Stop {
-    fn new() -> io::Result<Self> {
-        Ok(Self(Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?)))
-    }
-}
-
-impl Drop for Stop {
-    fn drop(&mut self) {
-        if let Err(error) = self.0.write(1) {
-            tracing::error!(%error, "the threads of the directory cannot be told to end");
-        }
-    }
 }
 
 /// Why a directory does not serve.
@@ -335,7 +319,7 @@ async fn open(settings: &Settings, zone: &Arc<Zone>) -> Result<(Store, zone::Ind
 }
 
 /// Binds UDP and TCP to one port, UDP once for each processor; where any port will do, tries until one is free for both.
-async fn bind(address: SocketAddr) -> io::Result<(SocketAddr, Vec<UdpSocket>, TcpListener)> {
+async fn bind(address: SocketAddr) -> io::Result<(SocketAddr, Vec<udp::Socket>, TcpListener)> {
     let mut tries = if address.port() == 0 { 16 } else { 1 };
     loop {
         // A port that is taken shows here: UDP shares its own.
@@ -349,7 +333,7 @@ async fn bind(address: SocketAddr) -> io::Result<(SocketAddr, Vec<UdpSocket>, Tc
             Err(_taken) => continue,
         }
         let processors = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
-        let udp = (0..processors).map(|_| udp::bind_shared(bound)).collect::<io::Result<_>>()?;
+        let udp = (0..processors).map(|_| udp::Socket::bind(bound)).collect::<io::Result<_>>()?;
         return Ok((bound, udp, tcp));
     }
 }
