@@ -5,14 +5,16 @@
 
 mod damage;
 mod schema;
+mod snapshot;
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OpenFlags, Transaction, params};
 
+pub(super) use self::snapshot::{Said, Snapshot};
 use super::statement::Statement;
 use super::zone::{Entry, Fence, Index, Zone};
 use crate::record::HostName;
@@ -291,72 +293,6 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// What the zone held in one moment, for those who take copies of it.
-pub(super) struct Snapshot<'c> {
-    transaction: Transaction<'c>,
-    pub(super) serial: u32,
-}
-
-/// A host in a [`Snapshot`]: what it said, and whether its lease had run out.
-pub(super) type Said = (Statement, bool);
-
-impl<'c> Snapshot<'c> {
-    pub(super) fn take(connection: &'c mut Connection) -> rusqlite::Result<Self> {
-        let transaction = connection.transaction()?;
-        let serial = transaction.query_row("SELECT serial FROM zone", [], |row| row.get(0))?;
-        Ok(Self { transaction, serial })
-    }
-
-    /// Hands out every host.
-    pub(super) fn all(&self, each: &mut dyn FnMut(Said) -> bool) -> rusqlite::Result<()> {
-        let mut hosts = self.transaction.prepare("SELECT host, statement, expired FROM host")?;
-        let mut rows = hosts.query([])?;
-        while let Some(row) = rows.next()? {
-            if let Some(said) = read_said(row)?
-                && !each(said)
-            {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives what hosts said at an earlier serial and say now, for those where that differs; `None` if that was too long
-    /// ago, or never.
-    pub(super) fn changes(&self, since: u32) -> rusqlite::Result<Option<Vec<(Option<Said>, Said)>>> {
-        let last: Option<i64> = self
-            .transaction
-            .query_row("SELECT last FROM edition WHERE serial = ?1", [since], |row| row.get(0))
-            .optional()?;
-        let Some(last) = last else { return Ok(None) };
-        let mut changed = self.transaction.prepare(
-            "SELECT host.host, host.statement, host.expired, (
-                 SELECT max(id) FROM history WHERE history.host = host.host AND history.id <= ?1)
-             FROM host WHERE host IN (SELECT DISTINCT host FROM history WHERE id > ?1)",
-        )?;
-        let mut before = self.transaction.prepare("SELECT host, statement, expired FROM history WHERE id = ?1")?;
-        let mut rows = changed.query([last])?;
-        let mut changes = Vec::new();
-        while let Some(row) = rows.next()? {
-            let Some(now) = read_said(row)? else { return Ok(None) };
-            let earlier = match row.get::<_, Option<i64>>(3)? {
-                Some(id) => before.query_row([id], read_said)?,
-                None => None,
-            };
-            if changes.len() == MOST_CHANGES {
-                return Ok(None);
-            }
-            changes.push((earlier, now));
-        }
-        Ok(Some(changes))
-    }
-}
-
-fn read_said(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Said>> {
-    let (host, text, expired): (String, String, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
-    Ok(host.parse().ok().and_then(|host| Statement::parse(&host, &text)).map(|statement| (statement, expired)))
-}
-
 /// Why a database could not be read.
 enum Unread {
     Damaged(String),
@@ -412,148 +348,5 @@ fn read_all(connection: &Connection, serial: u32, zone: &Zone) -> rusqlite::Resu
     Ok(Ok(index))
 }
 
-/// What a secondary is told host by host; it takes the whole zone where it is further behind.
-const MOST_CHANGES: usize = 100_000;
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::directory::fixture::{Fixture, NOW, host};
-    use crate::scratch::Scratch;
-
-    fn open(folder: &Scratch, zone: &Zone) -> Result<(Store, Index), StoreError> {
-        let path = folder.path("directory.db");
-        Store::open(&path, lock(&path)?, zone)
-    }
-
-    fn commit(store: &mut Store, fixture: &Fixture, seq: u64, received: u64, serial: u32) {
-        let statement = Statement::Signed(fixture.statement(seq, &[&format!("203.0.113.{seq}")]));
-        let fence = Some(Fence { time_signed: received, mac: vec![1; 32] });
-        let entry = Entry { statement, received, key: "home".to_owned(), fence, expired: false };
-        store.commit(std::iter::once(&entry), serial).unwrap();
-    }
-
-    fn rows(store: &Store, table: &str) -> i64 {
-        store.connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
-    }
-
-    #[test]
-    fn entries_and_their_history_are_there_after_reopening() {
-        let (folder, fixture) = (Scratch::new("reopen"), Fixture::new());
-        let (mut store, _) = open(&folder, &fixture.zone).unwrap();
-        for seq in 1..=3 {
-            commit(&mut store, &fixture, seq, NOW, u32::try_from(seq).unwrap() + 40);
-        }
-        drop(store);
-        let (mut store, index) = open(&folder, &fixture.zone).unwrap();
-        let view = crate::directory::zone::View { zone: &fixture.zone, index: &index, pending: None };
-        let entry = view.entry(&host("home.dyn.test")).unwrap();
-        assert_eq!((entry.statement.signed(), entry.received), (Some(&fixture.statement(3, &["203.0.113.3"])), NOW));
-        assert!(view.kept(&host("home.dyn.test")).unwrap().is_by(index.fingerprint("home", &[1; 32])));
-        assert_eq!((index.serial, rows(&store, "history")), (43, 3));
-        store.expire(std::iter::once(&host("home.dyn.test")), NOW, 44).unwrap();
-        drop(store);
-        let (_, index) = open(&folder, &fixture.zone).unwrap();
-        assert!(index.find(b"\x04home").unwrap().is_expired() && index.serial == 44);
-    }
-
-    #[test]
-    fn what_changed_since_a_serial_is_told_until_it_is_forgotten() {
-        let (folder, fixture) = (Scratch::new("changes"), Fixture::new());
-        let (mut store, _) = open(&folder, &fixture.zone).unwrap();
-        for (seq, serial) in [(1, 2), (2, 3), (3, 4)] {
-            commit(&mut store, &fixture, seq, NOW + seq, serial);
-        }
-        let since = |serial| {
-            let mut connection = open_to_read(&folder.path("directory.db")).unwrap();
-            let snapshot = Snapshot::take(&mut connection).unwrap();
-            assert_eq!(snapshot.serial, 4);
-            snapshot.changes(serial).unwrap()
-        };
-        let said = |seq: u64| (Statement::Signed(fixture.statement(seq, &[&format!("203.0.113.{seq}")])), false);
-        assert_eq!(since(1), Some(vec![(None, said(3))]));
-        assert_eq!(since(3), Some(vec![(Some(said(2)), said(3))]));
-        assert_eq!(since(4), Some(vec![]));
-        assert_eq!(since(9), None, "nobody has ever seen it");
-        assert_eq!(store.prune(NOW + 3, 100).unwrap(), 1);
-        assert_eq!((since(1), since(2)), (None, None), "forgotten");
-        assert_eq!(since(3), Some(vec![(Some(said(2)), said(3))]));
-        assert_eq!(store.prune(NOW + 3, 100).unwrap(), 0);
-    }
-
-    #[test]
-    fn a_copy_is_whole_while_the_directory_goes_on() {
-        let (folder, fixture) = (Scratch::new("backup"), Fixture::new());
-        let (mut store, _) = open(&folder, &fixture.zone).unwrap();
-        commit(&mut store, &fixture, 1, NOW, 2);
-        let (path, copy) = (folder.path("directory.db"), folder.path("copy.db"));
-        back_up(&path, &copy).unwrap();
-        commit(&mut store, &fixture, 2, NOW, 3);
-        let (copied, index) = Store::open(&copy, lock(&copy).unwrap(), &fixture.zone).unwrap();
-        assert_eq!((rows(&copied, "history"), index.serial), (1, 2));
-        assert!(matches!(back_up(&path, &copy), Err(StoreError::Backup { .. })), "it overwrites nothing");
-    }
-
-    #[test]
-    fn a_damaged_database_is_moved_away_and_no_empty_one_takes_its_place() {
-        let (folder, fixture) = (Scratch::new("damage"), Fixture::new());
-        let (mut store, _) = open(&folder, &fixture.zone).unwrap();
-        commit(&mut store, &fixture, 1, NOW, 2);
-        drop(store);
-        let path = folder.path("directory.db");
-        let mut bytes = std::fs::read(&path).unwrap();
-        bytes[4096..].fill(0x5a);
-        std::fs::write(&path, &bytes).unwrap();
-        let Err(StoreError::Damaged { moved, .. }) = open(&folder, &fixture.zone) else { panic!("it was served") };
-        assert_eq!(std::fs::read(&moved).unwrap(), bytes, "kept as it was");
-        assert!(!path.exists());
-        assert!(matches!(open(&folder, &fixture.zone), Err(StoreError::Quarantined { .. })));
-        std::fs::remove_file(&moved).unwrap();
-        assert!(open(&folder, &fixture.zone).is_ok(), "who removed it wants to begin anew");
-        std::fs::write(&path, b"this is no database at all, but some text that somebody put there").unwrap();
-        assert!(matches!(open(&folder, &fixture.zone), Err(StoreError::Damaged { .. })));
-    }
-
-    #[test]
-    fn a_database_of_the_first_version_is_brought_up_to_date() {
-        let (folder, fixture) = (Scratch::new("migrate"), Fixture::new());
-        let connection = Connection::open(folder.path("directory.db")).unwrap();
-        schema::first_version(&connection, &fixture.statement(5, &["203.0.113.5"]).to_string());
-        drop(connection);
-        let (mut store, index) = open(&folder, &fixture.zone).unwrap();
-        assert_eq!((index.find(b"\x04home").unwrap().seq, index.serial), (5, 7));
-        commit(&mut store, &fixture, 6, NOW, 8);
-        let mut connection = open_to_read(&folder.path("directory.db")).unwrap();
-        let changes = Snapshot::take(&mut connection).unwrap().changes(7).unwrap().unwrap();
-        assert_eq!(changes[0].0, Some((Statement::Signed(fixture.statement(5, &["203.0.113.5"])), false)));
-    }
-
-    #[test]
-    fn a_second_directory_is_kept_away() {
-        let (folder, fixture) = (Scratch::new("second"), Fixture::new());
-        let first = open(&folder, &fixture.zone).unwrap();
-        assert!(matches!(open(&folder, &fixture.zone), Err(StoreError::InUse { .. })));
-        drop(first);
-        assert!(open(&folder, &fixture.zone).is_ok());
-    }
-
-    #[test]
-    fn other_versions_other_programs_and_bad_rows_are_refused() {
-        let (folder, fixture) = (Scratch::new("versions"), Fixture::new());
-        let change = |sql: &str| {
-            let (store, _) = open(&folder, &fixture.zone).unwrap();
-            store.connection.execute_batch(sql).unwrap();
-            drop(store);
-            open(&folder, &fixture.zone).map(|_| ())
-        };
-        let bad_row = "INSERT INTO host VALUES ('home.dyn.test', 'ringup1 s=online', 1, 'home', 1, x'00', 0)";
-        assert!(matches!(change(bad_row), Err(StoreError::Damaged { .. })));
-        for (name, pragma) in [("newer", "PRAGMA user_version = 99"), ("other", "PRAGMA application_id = 7")] {
-            let folder = Scratch::new(name);
-            let (store, _) = open(&folder, &fixture.zone).unwrap();
-            store.connection.execute_batch(pragma).unwrap();
-            drop(store);
-            assert!(matches!(open(&folder, &fixture.zone), Err(StoreError::Version { .. })), "{name}");
-        }
-    }
-}
+mod tests;

@@ -1,0 +1,187 @@
+//! What the writer does with what it is given, and without being told.
+
+use std::sync::atomic::AtomicU64;
+
+use futures_util::FutureExt;
+
+use super::*;
+use crate::directory::book::{Refusal, Step, Wanted};
+use crate::directory::entry::{Certified, Fence};
+use crate::directory::fixture::{Fixture, NOW, host};
+use crate::directory::statement::Statement;
+use crate::directory::store::{self, Store};
+use crate::record::{Seq, SignedRecord};
+use crate::scratch::Scratch;
+
+fn writer(name: &str, zone: Zone) -> (Scratch, Duties) {
+    writer_at(name, zone, WallClock::from_fn(|| NOW))
+}
+
+fn writer_at(name: &str, zone: Zone, clock: WallClock) -> (Scratch, Duties) {
+    let folder = Scratch::new(name);
+    let path = folder.path("directory.db");
+    let (store, index) = Store::open(&path, store::lock(&path).unwrap(), &zone).unwrap();
+    let index = Arc::new(RwLock::new(index));
+    let (serials, _) = watch::channel(1);
+    let (zone, waiters) = (Arc::new(zone), Arc::default());
+    let writer = Writer { store, zone, index, waiters, clock, serials, history: Some(3600) };
+    (folder, Duties::new(writer, Arc::new(AtomicBool::new(true))))
+}
+
+fn order(signed: &SignedRecord) -> (Box<Order>, oneshot::Receiver<Decided>) {
+    let mut steps = vec![Step::DeleteAddresses(domain::base::iana::Rtype::ANY)];
+    steps.extend(signed.record().addresses().iter().map(|address| Step::AddAddress(*address)));
+    steps.push(Step::AddStatement(Certified::read(signed.record().host(), &signed.to_string())));
+    let change = Change {
+        by: "home".to_owned(),
+        fence: Some(Fence { time_signed: NOW, mac: signed.to_string().into_bytes() }),
+        uncertified: None,
+        prerequisites: Ok(Vec::new()),
+        wanted: Ok(vec![Wanted { host: signed.record().host().clone(), steps }]),
+    };
+    let (done, decided) = oneshot::channel();
+    (Box::new(Order { change, done: Box::new(|told| drop(done.send(told))) }), decided)
+}
+
+fn known(duties: &Duties) -> Option<SignedRecord> {
+    let index = duties.writer.index.read().unwrap();
+    let view = View { zone: &duties.writer.zone, index: &index, pending: None };
+    view.entry(&host("home.dyn.test")).and_then(|entry| entry.statement.signed().cloned())
+}
+
+#[test]
+fn changes_of_one_batch_see_each_other() {
+    let fixture = Fixture::new();
+    let [first, rival, next] = [(1, "203.0.113.1"), (1, "203.0.113.66"), (2, "203.0.113.2")]
+        .map(|(seq, address)| fixture.statement(seq, &[address]));
+    let (_scratch, mut writer) = writer("batch", fixture.zone);
+    let (orders, decided): (Vec<_>, Vec<_>) = [&first, &rival, &next, &next].map(order).into_iter().unzip();
+    writer.write(orders);
+    let outcomes: Vec<_> = decided.into_iter().map(|mut decided| decided.try_recv().unwrap().outcome).collect();
+    let stale = Refusal::Stale { offered: Seq::FIRST, known: Seq::FIRST };
+    assert_eq!(outcomes, [Outcome::Done, Outcome::Refused(stale), Outcome::Done, Outcome::Done]);
+    assert_eq!(known(&writer), Some(next));
+    assert_eq!(writer.writer.index.read().unwrap().serial, 2, "one commit, one serial");
+}
+
+#[test]
+fn a_waiter_is_woken_by_what_the_index_then_shows() {
+    let fixture = Fixture::new();
+    let signed = fixture.statement(1, &["203.0.113.9"]);
+    let (_scratch, mut writer) = writer("waiter", fixture.zone);
+    let mut listening = writer.writer.waiters.listen(&host("home.dyn.test"));
+    writer.writer.store.set_read_only(true);
+    writer.write(vec![order(&signed).0]);
+    assert!(listening.changed().now_or_never().is_none(), "nothing was registered");
+    writer.writer.store.set_read_only(false);
+    writer.write(vec![order(&signed).0]);
+    assert!(listening.changed().now_or_never().is_some());
+    assert_eq!(known(&writer), Some(signed));
+}
+
+#[test]
+fn what_cannot_be_stored_fails_and_stays_invisible_until_it_can() {
+    let fixture = Fixture::new();
+    let signed = fixture.statement(1, &["203.0.113.9"]);
+    let (_scratch, mut writer) = writer("failing", fixture.zone);
+    for (read_only, expected) in [(true, Outcome::Failed), (false, Outcome::Done)] {
+        writer.writer.store.set_read_only(read_only);
+        let (order, mut decided) = order(&signed);
+        writer.write(vec![order]);
+        assert_eq!(decided.try_recv().unwrap().outcome, expected);
+        assert_eq!(known(&writer).is_some(), !read_only);
+    }
+}
+
+#[test]
+fn a_full_disk_takes_nothing_acknowledges_nothing_and_is_used_again_when_there_is_room() {
+    let fixture = Fixture::new();
+    let (_scratch, mut writer) = writer("full", Fixture::new().zone);
+    writer.writer.store.set_full(true);
+    let mut stored = None;
+    let mut failed = false;
+    for seq in 1..2000 {
+        let signed = fixture.statement(seq, &["203.0.113.9"]);
+        let (order, mut decided) = order(&signed);
+        writer.write(vec![order]);
+        match decided.try_recv().unwrap().outcome {
+            Outcome::Done => stored = Some(signed),
+            Outcome::Failed => {
+                failed = true;
+                break;
+            }
+            Outcome::Refused(refusal) => panic!("{refusal}"),
+        }
+        assert_eq!(known(&writer), stored);
+    }
+    assert!(failed, "the disk never was full");
+    assert_eq!(known(&writer), stored, "what was acknowledged, and nothing else");
+    writer.writer.store.set_full(false);
+    let signed = fixture.statement(3000, &["203.0.113.10"]);
+    let (order, mut decided) = order(&signed);
+    writer.write(vec![order]);
+    assert_eq!((decided.try_recv().unwrap().outcome, known(&writer)), (Outcome::Done, Some(signed)));
+}
+
+/// A clock that is set by hand.
+fn settable() -> (Arc<AtomicU64>, WallClock) {
+    let now = Arc::new(AtomicU64::new(NOW));
+    let clock = Arc::clone(&now);
+    (now, WallClock::from_fn(move || clock.load(Ordering::Relaxed)))
+}
+
+#[test]
+fn room_is_found_again_though_nobody_registers() {
+    let (now, clock) = settable();
+    let (_scratch, mut writer) = writer_at("probe", Fixture::new().zone, clock);
+    writer.writer.store.set_read_only(true);
+    writer.write(vec![order(&Fixture::new().statement(1, &["203.0.113.9"])).0]);
+    writer.writer.store.set_read_only(false);
+    writer.tidy();
+    assert!(!writer.taken.load(Ordering::Relaxed), "tried too soon");
+    assert!(writer.rest() <= Duration::from_secs(FAILURE_PAUSE));
+    now.fetch_add(FAILURE_PAUSE, Ordering::Relaxed);
+    writer.tidy();
+    assert!(writer.taken.load(Ordering::Relaxed));
+    assert_eq!(writer.writer.index.read().unwrap().serial, 1, "the zone is as it was");
+}
+
+#[test]
+fn a_lease_that_runs_out_makes_a_new_serial_once() {
+    let fixture = Fixture::new();
+    let (now, clock) = settable();
+    let (_scratch, mut writer) = writer_at("lease", Fixture::new().zone, clock);
+    assert_eq!(writer.next_end, None);
+    writer.write(vec![order(&fixture.statement(1, &["203.0.113.9"])).0]);
+    assert_eq!(writer.next_end, Some(NOW + 600));
+    let serial = |writer: &Duties| writer.writer.index.read().unwrap().serial;
+    writer.expire();
+    assert_eq!(serial(&writer), 2, "not yet");
+    now.store(NOW + 600, Ordering::Relaxed);
+    writer.expire();
+    writer.expire();
+    assert_eq!((serial(&writer), writer.next_end), (3, None));
+    writer.write(vec![order(&fixture.statement(2, &["203.0.113.9"])).0]);
+    assert_eq!((serial(&writer), writer.next_end), (4, Some(NOW + 1200)));
+}
+
+#[test]
+fn many_leases_that_run_out_at_once_leave_turns_to_those_who_register() {
+    let (now, clock) = settable();
+    let (_scratch, mut writer) = writer_at("many", Fixture::new().zone, clock);
+    writer.write(vec![order(&Fixture::new().statement(1, &[])).0]);
+    for number in 0..=EXPIRED_AT_ONCE {
+        let (name, addresses) = (host(&format!("h{number}.dyn.test")), vec!["203.0.113.9".parse().unwrap()]);
+        let statement = Statement::uncertified(&name, addresses, Seq::FIRST, NOW, 60).unwrap();
+        let entry = Entry { statement, received: NOW, key: "home".to_owned(), fence: None, expired: false };
+        writer.writer.index.write().unwrap().insert(&entry, &writer.writer.zone);
+    }
+    let leased =
+        |writer: &Duties| writer.writer.index.read().unwrap().all().filter(|(_, kept)| kept.is_leased()).count();
+    let then = now.fetch_add(60, Ordering::Relaxed) + 60;
+    writer.expire();
+    assert_eq!(leased(&writer), 1);
+    assert!(writer.next_end.is_some_and(|next| next >= then));
+    writer.expire();
+    assert_eq!((leased(&writer), writer.next_end), (0, None));
+}
