@@ -122,8 +122,9 @@ pub(super) fn decide(view: &View<'_>, change: &Change, now: u64) -> Result<Vec<E
     let mut entries = Vec::new();
     for wanted in change.wanted.as_ref().map_err(Clone::clone)? {
         let Some(statement) = register(view, change, wanted, now)? else { continue };
-        let (key, fence) = (change.by.clone(), change.fence.clone());
-        entries.push(Entry { statement, received: now, key, fence, expired: false });
+        let fence = change.fence.clone();
+        let displaces = displaces(view, change, &wanted.host);
+        entries.push(Entry { fence, displaces, ..Entry::new(statement, now, &change.by) });
     }
     Ok(entries)
 }
@@ -136,21 +137,28 @@ enum Passed {
     Now,
 }
 
-/// Holds a request against the fences of its hosts.
+/// Holds a request against what its key has signed for these hosts before.
 fn pass(view: &View<'_>, by: &str, wanted: &[Wanted], fence: &Fence) -> Result<Passed, Refusal> {
-    let fingerprint = view.index.fingerprint(by, &fence.mac);
-    let kept = wanted.iter().filter_map(|wanted| view.kept(&wanted.host)).filter(|kept| kept.is_by_key(fingerprint));
-    let mut last = None;
-    for kept in kept {
-        if kept.is_by(fingerprint) && kept.time_signed == fence.time_signed {
+    let (by, mac) = view.index.fingerprint(by, &fence.mac);
+    let signatures = wanted.iter().flat_map(|wanted| view.signatures(&wanted.host));
+    let mut earliest = 0;
+    for signed in signatures.filter(|signed| signed.by == by) {
+        let is_same_second = signed.time_signed == fence.time_signed;
+        if is_same_second && signed.macs.contains(&mac) {
             return Ok(Passed::Before);
         }
-        last = last.max(Some(kept.time_signed));
+        // So many in one second are told to sign in the next.
+        let is_full = signed.macs.len() >= MOST_A_SECOND;
+        earliest = earliest.max(signed.time_signed.saturating_add(is_full.into()));
     }
-    match last {
-        Some(last) if fence.time_signed < last => Err(Refusal::Replayed { last }),
-        Some(_) | None => Ok(Passed::Now),
-    }
+    if fence.time_signed < earliest { Err(Refusal::Replayed { last: earliest }) } else { Ok(Passed::Now) }
+}
+
+/// Tells whether a change takes the place of what another key has signed.
+fn displaces(view: &View<'_>, change: &Change, host: &HostName) -> bool {
+    let last = view.kept(host).and_then(|kept| kept.signatures());
+    let (by, _mac) = view.index.fingerprint(&change.by, &[]);
+    last.is_some_and(|last| change.fence.is_none() || last.by != by)
 }
 
 /// Decides about one host; `None` where it is already so.
@@ -248,6 +256,10 @@ fn check(view: &View<'_>, prerequisite: &Prerequisite, now: u64) -> Result<(), R
 
 /// The most hosts that one request may change.
 pub(super) const MOST_HOSTS: usize = 64;
+/// The most changes of one host that a key may sign within one second.
+const MOST_A_SECOND: usize = 64;
 
+#[cfg(test)]
+mod replays;
 #[cfg(test)]
 mod tests;

@@ -16,13 +16,33 @@ pub(super) struct Entry {
     pub(super) fence: Option<Fence>,
     /// The lease ran out, and the zone says so to those who have copies of it.
     pub(super) expired: bool,
+    /// It takes the place of one that another key has signed, whose signature is to be remembered beside it.
+    pub(super) displaces: bool,
 }
 
-/// The signature of the last accepted update: what came before it is a replay, and itself is a retransmission.
+impl Entry {
+    /// A registration without a signature on its way here, which takes no signed one's place.
+    pub(super) fn new(statement: Statement, received: u64, key: &str) -> Self {
+        Self { statement, received, key: key.to_owned(), fence: None, expired: false, displaces: false }
+    }
+}
+
+/// The signature of an accepted update: what its key signed earlier is a replay, and itself is a retransmission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fence {
     pub(super) time_signed: u64,
+    /// What is kept of the code: enough to tell it from every other.
     pub(super) mac: Vec<u8>,
+}
+
+impl Fence {
+    /// Takes a signature's time, in Unix seconds, and its code.
+    pub(super) fn new(time_signed: u64, mac: &[u8]) -> Self {
+        Self { time_signed, mac: mac.get(..Self::KEPT).unwrap_or(mac).to_vec() }
+    }
+
+    /// Octets kept of a code: all that the shortest has.
+    pub(super) const KEPT: usize = 32;
 }
 
 /// What the index knows of a host: the disk has the rest.

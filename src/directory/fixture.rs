@@ -60,13 +60,7 @@ impl Fixture {
     }
 
     fn insert(&mut self, statement: Statement) {
-        let entry = Entry {
-            statement,
-            received: NOW,
-            key: "home".to_owned(),
-            fence: Some(Fence { time_signed: NOW, mac: vec![1; 32] }),
-            expired: false,
-        };
+        let entry = Entry { fence: Some(Fence::new(NOW, &[1; 32])), ..Entry::new(statement, NOW, "home") };
         self.index.insert(&entry, &self.zone);
     }
 }

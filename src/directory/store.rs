@@ -189,7 +189,18 @@ impl Store {
             let mut host = transaction.prepare_cached(
                 "INSERT INTO host (host, statement, received, key, time_signed, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                  ON CONFLICT (host) DO UPDATE
-                 SET statement = ?2, received = ?3, key = ?4, time_signed = ?5, mac = ?6, expired = 0",
+                 SET statement = ?2, received = ?3, key = ?4, time_signed = ?5, expired = 0,
+                     mac = CASE WHEN length(?6) > 0 AND key = ?4 AND time_signed = ?5
+                           THEN CAST(mac || ?6 AS BLOB) ELSE ?6 END",
+            )?;
+            // What a key has signed is remembered beside what has come in its place.
+            let mut displaced = transaction.prepare_cached(
+                "INSERT INTO fence (host, key, time_signed, mac)
+                 SELECT host, key, time_signed, mac FROM host WHERE host = ?1 AND length(mac) > 0
+                 ON CONFLICT (host, key) DO UPDATE
+                 SET mac = CASE WHEN time_signed = excluded.time_signed
+                           THEN CAST(mac || excluded.mac AS BLOB) ELSE excluded.mac END,
+                     time_signed = excluded.time_signed",
             )?;
             let mut history = transaction.prepare_cached(
                 "INSERT INTO history (host, seq, received, key, statement) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -201,6 +212,9 @@ impl Store {
                     entry.fence.as_ref().map_or((0, &[][..]), |fence| (fence.time_signed, fence.mac.as_slice()));
                 let signed = i64::try_from(signed).unwrap_or(i64::MAX);
                 let seq = i64::try_from(entry.statement.seq()).unwrap_or(i64::MAX);
+                if entry.displaces {
+                    displaced.execute([name])?;
+                }
                 host.execute(params![name, statement, received, entry.key, signed, mac])?;
                 history.execute(params![name, seq, received, entry.key, statement])?;
             }
@@ -258,6 +272,7 @@ impl Store {
                  SELECT coalesce(max(id), 0) FROM history WHERE received < ?1)",
             [before],
         )?;
+        transaction.execute("DELETE FROM fence WHERE time_signed < ?1", [before])?;
         transaction.commit()?;
         Ok(forgotten)
     }
@@ -339,13 +354,34 @@ fn read_all(connection: &Connection, serial: u32, zone: &Zone) -> rusqlite::Resu
         let Some(statement) = statement.filter(|statement| statement.host().is_within(&zone.apex)) else {
             return Ok(Err(format!("the row of {} holds no statement of a host in the zone", host.escape_default())));
         };
-        let fence = Fence { time_signed: row.get::<_, i64>(4)?.unsigned_abs(), mac: row.get(5)? };
-        // Without a signature there is no code.
-        let fence = Some(fence).filter(|fence| !fence.mac.is_empty());
-        let (received, expired) = (row.get::<_, i64>(2)?.unsigned_abs(), row.get(6)?);
-        index.insert(&Entry { statement, received, key: row.get(3)?, fence, expired }, zone);
+        let (key, received, expired) = (row.get::<_, String>(3)?, row.get::<_, i64>(2)?.unsigned_abs(), row.get(6)?);
+        let unsigned = Entry { expired, ..Entry::new(statement, received, &key) };
+        let signatures: Vec<Fence> = fences(row, 4)?.collect();
+        if signatures.is_empty() {
+            index.insert(&unsigned, zone);
+        }
+        for fence in signatures {
+            index.insert(&Entry { fence: Some(fence), ..unsigned.clone() }, zone);
+        }
+    }
+    let mut statement = connection.prepare("SELECT host, key, time_signed, mac FROM fence")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (host, key): (String, String) = (row.get(0)?, row.get(1)?);
+        let Ok(host) = host.parse::<HostName>() else {
+            return Ok(Err(format!("the signatures of {} are no host's", host.escape_default())));
+        };
+        fences(row, 2)?.for_each(|fence| index.fence(&host, &key, &fence, zone));
     }
     Ok(Ok(index))
+}
+
+/// Reads the signatures of one second out of two columns: when, and the codes one after another.
+fn fences(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<impl Iterator<Item = Fence> + use<>> {
+    let time_signed = row.get::<_, i64>(at)?.unsigned_abs();
+    let codes: Vec<u8> = row.get(at + 1)?;
+    let codes: Vec<_> = codes.chunks(Fence::KEPT).map(|code| Fence::new(time_signed, code)).collect();
+    Ok(codes.into_iter())
 }
 
 #[cfg(test)]

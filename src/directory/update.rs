@@ -64,7 +64,7 @@ pub(super) fn receive(request: &Request<'_>, zone: &Zone, now: u64) -> Received 
     }
     let change = Change {
         by: key.name().to_owned(),
-        fence: Some(Fence { time_signed: signed.tsig.time_signed(), mac: signed.tsig.mac().as_bytes().to_vec() }),
+        fence: Some(Fence::new(signed.tsig.time_signed(), signed.tsig.mac().as_bytes())),
         uncertified: None,
         prerequisites: read_prerequisites(message),
         wanted: read_updates(message, zone),

@@ -152,7 +152,7 @@ impl Duties {
     fn write(&mut self, batch: Vec<Box<Order>>) {
         let writer = &mut self.writer;
         let now = writer.clock.now();
-        let mut pending = Pending::new();
+        let mut pending = Pending::default();
         let mut decided = Vec::with_capacity(batch.len());
         let mut accepted = 0;
         let serial = {
@@ -166,7 +166,7 @@ impl Duties {
                 };
                 for entry in &entries {
                     if let Some(relative) = writer.zone.relative(entry.statement.host()) {
-                        pending.insert(relative.into(), index.pack(entry));
+                        pending.add(&relative, entry, &index);
                     }
                     accepted += 1;
                 }

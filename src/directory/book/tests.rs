@@ -15,7 +15,7 @@ fn change(signed: &SignedRecord, time_signed: u64) -> Change {
     let seq = u8::try_from(signed.record().seq().number()).unwrap();
     Change {
         by: "home".to_owned(),
-        fence: Some(Fence { time_signed, mac: vec![seq; 32] }),
+        fence: Some(Fence::new(time_signed, &[seq; 32])),
         uncertified: None,
         prerequisites: Ok(Vec::new()),
         wanted: Ok(vec![Wanted { host: signed.record().host().clone(), steps }]),
@@ -25,7 +25,7 @@ fn change(signed: &SignedRecord, time_signed: u64) -> Change {
 fn with_steps(steps: Vec<Step>) -> Change {
     Change {
         by: "home".to_owned(),
-        fence: Some(Fence { time_signed: NOW, mac: vec![9; 32] }),
+        fence: Some(Fence::new(NOW, &[9; 32])),
         uncertified: None,
         prerequisites: Ok(Vec::new()),
         wanted: Ok(vec![Wanted { host: host("home.dyn.test"), steps }]),
@@ -75,7 +75,7 @@ fn a_repetition_changes_nothing_even_where_its_prerequisites_now_fail() {
     assert_eq!(decide(&fixture.view(), &same, NOW), Ok(Vec::new()));
     let owner = wire::from_text("_ringup.home.dyn.test");
     let prerequisites = Ok(vec![Prerequisite { owner, condition: Condition::NameNotInUse }]);
-    let fence = Some(Fence { time_signed: NOW, mac: vec![1; 32] });
+    let fence = Some(Fence::new(NOW, &[1; 32]));
     let retransmitted = Change { fence, prerequisites: prerequisites.clone(), ..same.clone() };
     assert_eq!(decide(&fixture.view(), &retransmitted, NOW), Ok(Vec::new()));
     assert_eq!(decide(&fixture.view(), &Change { prerequisites, ..same }, NOW), Err(Refusal::NamePresent));
@@ -200,7 +200,7 @@ fn a_removed_host_begins_anew() {
     fixture.index.insert(&entry, &fixture.zone);
     assert!(fixture.view().entry(&host("home.dyn.test")).is_none());
     assert_eq!(decide(&fixture.view(), &removal, NOW), Ok(Vec::new()));
-    let again = change(&fixture.statement(1, &["203.0.113.9"]), NOW);
+    let again = change(&fixture.statement(1, &["203.0.113.9"]), NOW + 1);
     assert!(!decide(&fixture.view(), &again, NOW).unwrap().is_empty());
 }
 

@@ -4,7 +4,9 @@
 //! short stroke afterwards. A registration costs about as many bytes as its signature, key, name and addresses have.
 
 mod arena;
+mod fences;
 mod packed;
+mod pending;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -12,10 +14,13 @@ use std::hash::{BuildHasher, RandomState};
 use hashbrown::HashTable;
 
 use self::arena::{Arena, Place};
-pub(super) use self::packed::Kept;
-use super::entry::Entry;
+use self::fences::Fences;
+pub(super) use self::packed::{Kept, MacPrint, Signatures};
+pub(super) use self::pending::Pending;
+use super::entry::{Entry, Fence};
 use super::statement::Statement;
 use super::zone::{Zone, wire};
+use crate::record::HostName;
 
 /// The registered part, in memory.
 #[derive(Debug, Default)]
@@ -27,6 +32,7 @@ pub(super) struct Index {
     hasher: RandomState,
     /// Names without a registration of their own that have some below them, and how many.
     above: HashMap<Box<[u8]>, usize>,
+    fences: Fences,
 }
 
 impl Index {
@@ -37,10 +43,17 @@ impl Index {
     /// Puts a host's registration in place of the one before, or takes it out.
     pub(super) fn insert(&mut self, entry: &Entry, zone: &Zone) {
         let Some(name) = zone.relative(entry.statement.host()) else { return };
+        let before = self.find(&name);
+        let packed = self.pack(entry, before);
+        if entry.displaces
+            && let Some(last) = before.and_then(|before| before.signatures())
+        {
+            let last = (last.by, last.time_signed, last.macs.to_vec());
+            self.fences.add(&name, Signatures { by: last.0, time_signed: last.1, macs: &last.2 });
+        }
         if matches!(entry.statement, Statement::Removed(_)) {
             return self.remove(&name);
         }
-        let packed = self.pack(entry);
         let hash = self.hasher.hash_one(&*name);
         let (arena, hasher) = (&mut self.arena, &self.hasher);
         if let Some(place) = self.table.find_mut(hash, |place| arena.name(*place) == &*name) {
@@ -85,9 +98,21 @@ impl Index {
         packed::unpack(self.arena.value(*place))
     }
 
-    /// Packs a registration as [`Index::unpack`] reads it.
-    pub(super) fn pack(&self, entry: &Entry) -> Vec<u8> {
-        packed::pack(entry, &self.hasher)
+    /// Packs a registration that follows another as [`Index::unpack`] reads it.
+    pub(super) fn pack(&self, entry: &Entry, before: Option<Kept<'_>>) -> Vec<u8> {
+        packed::pack(entry, before, &self.hasher)
+    }
+
+    /// Gives the last signatures of a host's keys that are not those of its registration.
+    pub(super) fn fences(&self, name: &[u8]) -> impl Iterator<Item = Signatures<'_>> + use<'_> {
+        self.fences.of(name)
+    }
+
+    /// Remembers such a signature.
+    pub(super) fn fence(&mut self, host: &HostName, by: &str, fence: &Fence, zone: &Zone) {
+        let Some(name) = zone.relative(host) else { return };
+        let (by, mac) = self.fingerprint(by, &fence.mac);
+        self.fences.add(&name, Signatures { by, time_signed: fence.time_signed, macs: &[mac] });
     }
 
     /// Reads a packed registration; `None` for a removal.
@@ -107,11 +132,11 @@ impl Index {
     }
 
     /// Gives what is kept of a fence, to compare with: of the key, and of the signature.
-    pub(super) fn fingerprint(&self, by: &str, mac: &[u8]) -> (u32, u64) {
+    pub(super) fn fingerprint(&self, by: &str, mac: &[u8]) -> (u32, MacPrint) {
         packed::fingerprint(&self.hasher, by, mac)
     }
 
-    #[cfg(test)]
+    /// Gives how many hosts have registered.
     pub(super) fn len(&self) -> usize {
         self.table.len()
     }

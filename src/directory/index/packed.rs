@@ -18,9 +18,10 @@ pub(in crate::directory) struct Kept<'k> {
     issued: u64,
     lease: u32,
     /// When the update was signed that brought it; zero where it was not signed.
-    pub(in crate::directory) time_signed: u64,
+    time_signed: u64,
     by: u32,
-    mac: u64,
+    /// The codes of that key in that second; none where it was not signed.
+    macs: &'k [MacPrint],
     four: &'k [[u8; 4]],
     six: &'k [[u8; 16]],
     proof: Option<(&'k [u8; 32], &'k [u8; 64])>,
@@ -67,14 +68,10 @@ impl<'k> Kept<'k> {
         four.chain(self.six.iter().map(|octets| IpAddr::V6(Ipv6Addr::from(*octets))))
     }
 
-    /// Tells whether it was registered by this key, with this signature.
-    pub(in crate::directory) fn is_by(&self, fingerprint: (u32, u64)) -> bool {
-        (self.by, self.mac) == fingerprint
-    }
-
-    /// Tells whether it was registered by this key.
-    pub(in crate::directory) fn is_by_key(&self, fingerprint: (u32, u64)) -> bool {
-        self.by == fingerprint.0
+    /// Gives the signatures that its key made in the second of the last one, if it was signed.
+    pub(in crate::directory) fn signatures(&self) -> Option<Signatures<'k>> {
+        let (by, time_signed, macs) = (self.by, self.time_signed, self.macs);
+        (!macs.is_empty()).then_some(Signatures { by, time_signed, macs })
     }
 
     /// Gives it whole again; `None` would mean that the bytes are not what was packed.
@@ -110,12 +107,25 @@ impl<'k> Kept<'k> {
     }
 }
 
-pub(super) fn fingerprint(hasher: &RandomState, by: &str, mac: &[u8]) -> (u32, u64) {
-    let [a, b, c, d, ..] = hasher.hash_one(by).to_be_bytes();
-    (u32::from_be_bytes([a, b, c, d]), hasher.hash_one(mac))
+/// The fingerprint of a signature's code.
+pub(in crate::directory) type MacPrint = [u8; 8];
+
+/// What a key has signed in one second, the last in which it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::directory) struct Signatures<'k> {
+    /// The fingerprint of the key's name.
+    pub(in crate::directory) by: u32,
+    pub(in crate::directory) time_signed: u64,
+    pub(in crate::directory) macs: &'k [MacPrint],
 }
 
-pub(super) fn pack(entry: &Entry, hasher: &RandomState) -> Vec<u8> {
+pub(super) fn fingerprint(hasher: &RandomState, by: &str, mac: &[u8]) -> (u32, MacPrint) {
+    let [a, b, c, d, ..] = hasher.hash_one(by).to_be_bytes();
+    (u32::from_be_bytes([a, b, c, d]), hasher.hash_one(mac).to_be_bytes())
+}
+
+/// Packs a registration that follows another.
+pub(super) fn pack(entry: &Entry, before: Option<Kept<'_>>, hasher: &RandomState) -> Vec<u8> {
     // Nothing at all is what is left of a host that was removed.
     let Some(record) = entry.statement.record() else { return Vec::new() };
     let mut flags = if record.state() == State::Online { ONLINE } else { 0 };
@@ -143,7 +153,14 @@ pub(super) fn pack(entry: &Entry, hasher: &RandomState) -> Vec<u8> {
     bytes.extend(by.to_be_bytes());
     if let Some(fence) = &entry.fence {
         push_difference(&mut bytes, fence.time_signed, entry.received);
-        bytes.extend(mac.to_be_bytes());
+        let same = before.and_then(|before| before.signatures());
+        let same = same.filter(|same| (same.by, same.time_signed) == (by, fence.time_signed));
+        if let Some(same) = same {
+            flags |= CROWDED;
+            push_number(&mut bytes, same.macs.len() as u64 + 1);
+            bytes.extend(same.macs.as_flattened());
+        }
+        bytes.extend(mac);
     }
     bytes.extend(four.as_flattened());
     bytes.extend(six.as_flattened());
@@ -154,6 +171,9 @@ pub(super) fn pack(entry: &Entry, hasher: &RandomState) -> Vec<u8> {
     if let (false, Ok(length)) = (services.is_empty(), u64::try_from(services.len())) {
         push_number(&mut bytes, length);
         bytes.extend(services.as_bytes());
+    }
+    if let Some(first) = bytes.first_mut() {
+        *first = flags;
     }
     bytes
 }
@@ -166,16 +186,17 @@ pub(super) fn unpack(bytes: &[u8]) -> Option<Kept<'_>> {
     let seq = reader.number();
     let issued = reader.difference(received);
     let by = u32::from_be_bytes(reader.array().copied().unwrap_or_default());
-    let (mut time_signed, mut mac) = (0, 0);
+    let (mut time_signed, mut macs) = (0, &[][..]);
     if flags & FENCED != 0 {
         time_signed = reader.difference(received);
-        mac = u64::from_be_bytes(reader.array().copied().unwrap_or_default());
+        let count = if flags & CROWDED == 0 { 1 } else { usize::try_from(reader.number()).unwrap_or_default() };
+        macs = reader.arrays(count);
     }
     let four = reader.arrays(usize::from(counts >> 4));
     let six = reader.arrays(usize::from(counts & 15));
     let proof = if flags & CERTIFIED == 0 { None } else { reader.array().zip(reader.array()) };
     let services = if flags & SERVICES == 0 { &[] } else { reader.text() };
-    Some(Kept { flags, received, seq, issued, lease, time_signed, by, mac, four, six, proof, services })
+    Some(Kept { flags, received, seq, issued, lease, time_signed, by, macs, four, six, proof, services })
 }
 
 fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
@@ -229,7 +250,7 @@ impl<'k> Reader<'k> {
     }
 
     fn arrays<const N: usize>(&mut self, count: usize) -> &'k [[u8; N]] {
-        let Some((taken, rest)) = self.0.split_at_checked(count * N) else { return &[] };
+        let Some((taken, rest)) = self.0.split_at_checked(count.saturating_mul(N)) else { return &[] };
         self.0 = rest;
         taken.as_chunks().0
     }
@@ -247,3 +268,5 @@ const EXPIRED: u8 = 2;
 const FENCED: u8 = 4;
 const CERTIFIED: u8 = 8;
 const SERVICES: u8 = 16;
+/// Several signatures of one second.
+const CROWDED: u8 = 32;

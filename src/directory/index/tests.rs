@@ -8,8 +8,7 @@ use crate::directory::fixture::{Fixture, NOW, host};
 use crate::record::{Record, Seq, Services, SignedRecord, SshHostKey};
 
 fn entry(statement: Statement) -> Entry {
-    let fence = Some(Fence { time_signed: NOW - 2, mac: vec![5; 32] });
-    Entry { statement, received: NOW, key: "home".to_owned(), fence, expired: false }
+    Entry { fence: Some(Fence::new(NOW - 2, &[5; 32])), ..Entry::new(statement, NOW, "home") }
 }
 
 proptest! {
@@ -31,15 +30,16 @@ proptest! {
         } else {
             Statement::Uncertified(record)
         };
-        let fence = fenced.then(|| Fence { time_signed, mac: vec![7; 64] });
-        let entry = Entry { statement, received, key: "home".to_owned(), fence, expired };
+        let fence = fenced.then(|| Fence::new(time_signed, &[7; 64]));
+        let entry = Entry { fence, expired, ..Entry::new(statement, received, "home") };
         let mut index = Index::new(1);
         index.insert(&entry, &fixture.zone);
         let kept = index.find(b"\x04home").unwrap();
         prop_assert_eq!(kept.known(&home).map(|known| known.statement), Some(entry.statement.clone()));
         prop_assert_eq!((kept.received, kept.is_expired()), (received, expired));
-        prop_assert_eq!(kept.is_by(index.fingerprint("home", &[7; 64])), fenced);
-        prop_assert_eq!(kept.time_signed, if fenced { time_signed } else { 0 });
+        let (by, mac) = index.fingerprint("home", &[7; 32]);
+        let signed = kept.signatures().map(|signed| (signed.by, signed.time_signed, signed.macs.to_vec()));
+        prop_assert_eq!(signed, fenced.then(|| (by, time_signed, vec![mac])));
     }
 }
 

@@ -32,10 +32,10 @@ pub(super) fn migrate(connection: &mut Connection, from: i64, apex: &HostName) -
 type Step = fn(&Transaction<'_>, &HostName) -> rusqlite::Result<()>;
 
 /// How to each version from the one before.
-const STEPS: [Step; 2] = [registrations, editions];
+const STEPS: [Step; 3] = [registrations, editions, fences];
 
 /// The version of the schema this program writes.
-pub(in crate::directory) const VERSION: i64 = 2;
+pub(in crate::directory) const VERSION: i64 = 3;
 
 /// The zone, what is known of each host, and all that was.
 fn registrations(transaction: &Transaction<'_>, apex: &HostName) -> rusqlite::Result<()> {
@@ -63,6 +63,17 @@ fn editions(transaction: &Transaction<'_>, _apex: &HostName) -> rusqlite::Result
          CREATE TABLE edition (serial INTEGER PRIMARY KEY, last INTEGER NOT NULL) STRICT;
          INSERT INTO edition (serial, last)
              SELECT serial, (SELECT coalesce(max(id), 0) FROM history) FROM zone;",
+    )
+}
+
+/// Signatures of keys that were not the last to change their host; of each code as much as the shortest has.
+fn fences(transaction: &Transaction<'_>, _apex: &HostName) -> rusqlite::Result<()> {
+    transaction.execute_batch(
+        "UPDATE host SET mac = substr(mac, 1, 32) WHERE length(mac) > 32;
+         CREATE TABLE fence (
+             host TEXT NOT NULL, key TEXT NOT NULL, time_signed INTEGER NOT NULL, mac BLOB NOT NULL,
+             PRIMARY KEY (host, key)
+         ) STRICT, WITHOUT ROWID;",
     )
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::directory::fixture::{Fixture, NOW, host};
+use crate::directory::index::Signatures;
 use crate::scratch::Scratch;
 
 fn open(folder: &Scratch, zone: &Zone) -> Result<(Store, Index), StoreError> {
@@ -11,8 +12,7 @@ fn open(folder: &Scratch, zone: &Zone) -> Result<(Store, Index), StoreError> {
 
 fn commit(store: &mut Store, fixture: &Fixture, seq: u64, received: u64, serial: u32) {
     let statement = Statement::Signed(fixture.statement(seq, &[&format!("203.0.113.{seq}")]));
-    let fence = Some(Fence { time_signed: received, mac: vec![1; 32] });
-    let entry = Entry { statement, received, key: "home".to_owned(), fence, expired: false };
+    let entry = Entry { fence: Some(Fence::new(received, &[1; 32])), ..Entry::new(statement, received, "home") };
     store.commit(std::iter::once(&entry), serial).unwrap();
 }
 
@@ -32,7 +32,8 @@ fn entries_and_their_history_are_there_after_reopening() {
     let view = crate::directory::zone::View { zone: &fixture.zone, index: &index, pending: None };
     let entry = view.entry(&host("home.dyn.test")).unwrap();
     assert_eq!((entry.statement.signed(), entry.received), (Some(&fixture.statement(3, &["203.0.113.3"])), NOW));
-    assert!(view.kept(&host("home.dyn.test")).unwrap().is_by(index.fingerprint("home", &[1; 32])));
+    let (by, mac) = index.fingerprint("home", &[1; 32]);
+    assert_eq!(view.signatures(&host("home.dyn.test")), [Signatures { by, time_signed: NOW, macs: &[mac; 3] }]);
     assert_eq!((index.serial, rows(&store, "history")), (43, 3));
     store.expire(std::iter::once(&host("home.dyn.test")), NOW, 44).unwrap();
     drop(store);

@@ -34,7 +34,7 @@ fn order(signed: &SignedRecord) -> (Box<Order>, oneshot::Receiver<Decided>) {
     steps.push(Step::AddStatement(Certified::read(signed.record().host(), &signed.to_string())));
     let change = Change {
         by: "home".to_owned(),
-        fence: Some(Fence { time_signed: NOW, mac: signed.to_string().into_bytes() }),
+        fence: Some(Fence::new(NOW, signed.signature().as_bytes())),
         uncertified: None,
         prerequisites: Ok(Vec::new()),
         wanted: Ok(vec![Wanted { host: signed.record().host().clone(), steps }]),
@@ -173,7 +173,7 @@ fn many_leases_that_run_out_at_once_leave_turns_to_those_who_register() {
     for number in 0..=EXPIRED_AT_ONCE {
         let (name, addresses) = (host(&format!("h{number}.dyn.test")), vec!["203.0.113.9".parse().unwrap()]);
         let statement = Statement::uncertified(&name, addresses, Seq::FIRST, NOW, 60).unwrap();
-        let entry = Entry { statement, received: NOW, key: "home".to_owned(), fence: None, expired: false };
+        let entry = Entry::new(statement, NOW, "home");
         writer.writer.index.write().unwrap().insert(&entry, &writer.writer.zone);
     }
     let leased =

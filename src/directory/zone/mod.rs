@@ -11,8 +11,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use domain::base::iana::Rtype;
 
 pub(super) use super::entry::{Entry, Fence, Known};
-pub(super) use super::index::Index;
-use super::index::Kept;
+pub(super) use super::index::{Index, Pending};
+use super::index::{Kept, Signatures};
 use super::roll::{Credential, Proof, Roll};
 use super::{DirectoryError, Settings};
 use crate::dns::TsigKey;
@@ -138,9 +138,6 @@ impl Zone {
     }
 }
 
-/// What was decided in a batch and is not yet on disk: packed, by relative name.
-pub(super) type Pending = HashMap<Box<[u8]>, Vec<u8>>;
-
 /// The zone as one moment sees it: configured, registered, and decided but not yet on disk.
 #[derive(Clone, Copy)]
 pub(super) struct View<'v> {
@@ -163,10 +160,16 @@ impl<'v> View<'v> {
 
     /// Gives a host's registration, by its relative name.
     pub(super) fn find(&self, relative: &[u8]) -> Option<Kept<'v>> {
-        match self.pending.and_then(|pending| pending.get(relative)) {
-            Some(packed) => Index::unpack(packed),
-            None => self.index.find(relative),
-        }
+        let decided = self.pending.and_then(|pending| pending.find(relative));
+        decided.unwrap_or_else(|| self.index.find(relative))
+    }
+
+    /// Gives what each key that has changed a host signed last.
+    pub(super) fn signatures(&self, host: &HostName) -> Vec<Signatures<'v>> {
+        let Some(name) = self.zone.relative(host) else { return Vec::new() };
+        let decided = self.pending.into_iter().flat_map(|pending| pending.fences(&name));
+        let last = self.find(&name).and_then(|kept| kept.signatures());
+        last.into_iter().chain(self.index.fences(&name)).chain(decided).collect()
     }
 
     /// Finds the place that a name means: lower case, without its root.

@@ -127,3 +127,13 @@ fn a_key_needs_a_name_and_a_base64_secret_and_does_not_print_it() {
     assert_eq!("HMAC-SHA384".parse(), Ok(Algorithm::HmacSha384));
     assert!("hmac-md5.sig-alg.reg.int".parse::<Algorithm>().is_err());
 }
+
+#[test]
+fn nobody_may_sign_for_longer_than_five_minutes() {
+    let key = key_of(SECRET);
+    let mut request = message();
+    let _mac = sign(&mut request, &key, None, &Moment { fudge: u16::MAX, ..Moment::at(NOW) });
+    let taken = take_off(&request).unwrap().unwrap();
+    assert!(check_request(&taken, std::slice::from_ref(&key), NOW + 300).is_ok());
+    assert!(matches!(check_request(&taken, std::slice::from_ref(&key), NOW + 301), Err(Rejected::BadTime(_))));
+}
