@@ -52,9 +52,10 @@ impl From<&RegisterError> for Failure {
 impl From<&DirectoryError> for Failure {
     fn from(error: &DirectoryError) -> Self {
         match error {
-            DirectoryError::NoListen | DirectoryError::HostOutsideZone { .. } | DirectoryError::DoubleKey { .. } => {
-                Self::caused(Status::Configuration, error)
-            }
+            DirectoryError::NoListen
+            | DirectoryError::HostOutsideZone { .. }
+            | DirectoryError::DoubleKey { .. }
+            | DirectoryError::SharedKey { .. } => Self::caused(Status::Configuration, error),
             DirectoryError::Bind { .. } => Self::caused(Status::Internal, error)
                 .hint("does another name server have the port? does this user lack CAP_NET_BIND_SERVICE?"),
             DirectoryError::Door(DoorError::Tls(_)) => Self::caused(Status::Configuration, error),

@@ -17,7 +17,7 @@ use std::time::Duration;
 use domain::base::Message;
 use domain::base::iana::{Rcode, Rtype};
 use domain::rdata::{A, Aaaa};
-use ringup::directory::{DirectoryError, KeyBinding, Settings, StoreError, run};
+use ringup::directory::{DirectoryError, KeyBinding, Secondary, Settings, StoreError, run};
 use ringup::dns::tsig::{self, Algorithm, TsigKey};
 use ringup::dns::{
     Directory, Progress, QueryError, RegisterError, Registrar, Resolver, UpdateError, Waited, WallClock, message, name,
@@ -518,4 +518,9 @@ async fn a_binding_outside_the_zone_is_refused() {
     twice.keys[1].key = home_key();
     let refused = run(twice, CancellationToken::new(), |_| ()).await;
     assert!(matches!(refused, Err(DirectoryError::DoubleKey { .. })), "{refused:?}");
+    let mut shared = settings(&folder);
+    let address = "192.0.2.54:53".parse().unwrap();
+    shared.secondaries = vec![Secondary { address, name: None, key: Some(home_key()) }];
+    let refused = run(shared, CancellationToken::new(), |_| ()).await;
+    assert!(matches!(refused, Err(DirectoryError::SharedKey { .. })), "{refused:?}");
 }

@@ -20,6 +20,7 @@ pub use self::code::{CodeError, EnrolmentCode};
 pub use self::enrol::enrol;
 use crate::config::Config;
 use crate::config::value::Span;
+use crate::directory::NewHost;
 use crate::exit::{Failure, Status};
 use crate::record::HostName;
 use crate::secret::Secret;
@@ -32,12 +33,12 @@ pub enum HostCommand {
     Add {
         /// Its full name.
         host: String,
-        /// Its public key, as `ringup identity` prints it there; without it, the first one seen is kept.
+        /// Its public key, as `ringup identity` prints it there, or `none` for whichever is seen first, as with a new host.
         #[arg(long, value_name = "KEY")]
         identity: Option<String>,
-        /// How long an address holds that the host did not sign (a router, ddclient).
-        #[arg(long, value_name = "TIME", default_value = "840h")]
-        lease: String,
+        /// How long an address holds that the host did not sign (a router, ddclient); 840h for a new host.
+        #[arg(long, value_name = "TIME")]
+        lease: Option<String>,
         /// Make a login of this name for it, for a router or ddclient; its password is shown once.
         #[arg(long, value_name = "NAME")]
         login: Option<String>,
@@ -126,8 +127,12 @@ pub async fn host(config: &Config, command: &HostCommand) -> Result<String, Fail
     let socket = directory::socket_of(&settings.database);
     match command {
         HostCommand::Add { host, identity, lease, login } => {
-            let lease = span(lease)?;
-            let body = json!({ "host": host, "uncertified-lease": lease, "identity": identity });
+            let lease = lease.as_deref().map(span).transpose()?;
+            let body = json!(NewHost {
+                host: host.clone(),
+                identity: identity.clone(),
+                uncertified_lease: lease.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX)),
+            });
             let added = ask(&socket, "PUT", "/v1/hosts", Some(&body)).await?;
             let added = text(&added, "host");
             let Some(login) = login else { return Ok(format!("added {added}")) };
@@ -199,22 +204,18 @@ async fn invite(
         return Err(Failure::new(Status::Configuration, told).hint("say where: --server ADDRESS:PORT"));
     }
     let until = clock::unix_seconds().saturating_add(within);
-    match ask(socket, "GET", &format!("/v1/hosts/{host}"), None).await {
-        Ok(_known) => {}
-        Err(failure) if failure.status == Status::UnknownHost => {}
-        Err(failure) => return Err(failure),
-    }
+    // Added if need be; of one that is there, nothing is changed.
+    ask(socket, "PUT", "/v1/hosts", Some(&json!({ "host": host.as_str() }))).await?;
     let kept = ask(socket, "GET", "/v1/credentials", None).await?;
-    let has_key = kept.as_array().is_some_and(|kept| kept.iter().any(|one| text(one, "name") == host.as_str()));
-    let made = if has_key {
-        let path = format!("{}/rotate", credential_path(host.as_str())?);
-        ask(socket, "POST", &path, Some(&json!({ "enrol-until": until }))).await?
-    } else {
-        ask(socket, "PUT", "/v1/hosts", Some(&json!({ "host": host.as_str() }))).await?;
-        let body = json!({
-            "name": host.as_str(), "kind": "hmac-sha256", "hosts": [host.as_str()], "enrol-until": until,
-        });
-        ask(socket, "POST", "/v1/credentials", Some(&body)).await?
+    let made = match key_for(host, &kept)? {
+        (name, true) => {
+            let path = format!("{}/rotate", credential_path(&name)?);
+            ask(socket, "POST", &path, Some(&json!({ "enrol-until": until }))).await?
+        }
+        (name, false) => {
+            let body = json!({ "name": name, "kind": KIND, "hosts": [host.as_str()], "enrol-until": until });
+            ask(socket, "POST", "/v1/credentials", Some(&body)).await?
+        }
     };
     let garbled = || Failure::new(Status::DirectoryRefused, "the directory's answer cannot be read");
     let code = EnrolmentCode {
@@ -230,6 +231,22 @@ async fn invite(
         "At {host}, as root, by {until} (the code is a secret until then):\n\n    ringup enrol {}",
         code.to_code()
     ))
+}
+
+/// Gives the name of a host's own key, and whether there is one already. A login may have the host's name, and a key of
+/// that name may be others', too.
+fn key_for(host: &HostName, kept: &Value) -> Result<(String, bool), Failure> {
+    let is_own = |one: &Value| text(one, "kind") != "token" && one.get("hosts") == Some(&json!([host.as_str()]));
+    for name in [host.to_string(), format!("key.{host}")] {
+        let named = |one: &&Value| text(one, "name").eq_ignore_ascii_case(&name);
+        match kept.as_array().into_iter().flatten().find(named) {
+            None => return Ok((name, false)),
+            Some(one) if is_own(one) => return Ok((name, true)),
+            Some(_others) => {}
+        }
+    }
+    let told = format!("credentials {host} and key.{host} are others' than this host's own key");
+    Err(Failure::new(Status::DirectoryRefused, told).hint("ringup credential list; remove one that is not needed"))
 }
 
 fn shown_once(made: &Value) -> String {
@@ -258,4 +275,32 @@ fn credential_path(name: &str) -> Result<String, Failure> {
 fn span(text: &str) -> Result<u64, Failure> {
     let span = Span::try_from(text.to_owned()).map_err(|error| Failure::new(Status::Configuration, error))?;
     Ok(span.duration().as_secs())
+}
+
+/// The kind of key that every name server and client has.
+const KIND: &str = "hmac-sha256";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hosts_own_key_has_another_name_where_a_login_or_others_have_the_hosts() {
+        let host: HostName = "home.dyn.test".parse().unwrap();
+        let one = |name: &str, kind: &str, hosts: &[&str]| json!({ "name": name, "kind": kind, "hosts": hosts });
+        let own = one("home.dyn.test", KIND, &["home.dyn.test"]);
+        let login = one("Home.dyn.test", "token", &["home.dyn.test"]);
+        let others = one("home.dyn.test", KIND, &["home.dyn.test", "cam.dyn.test"]);
+        let second = one("key.home.dyn.test", KIND, &["home.dyn.test"]);
+        for (kept, expected) in [
+            (json!([]), Some(("home.dyn.test", false))),
+            (json!([own]), Some(("home.dyn.test", true))),
+            (json!([login]), Some(("key.home.dyn.test", false))),
+            (json!([others, second]), Some(("key.home.dyn.test", true))),
+            (json!([login, one("key.home.dyn.test", "token", &[])]), None),
+        ] {
+            let found = key_for(&host, &kept).ok();
+            assert_eq!(found, expected.map(|(name, is_there)| (name.to_owned(), is_there)), "{kept}");
+        }
+    }
 }

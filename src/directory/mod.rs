@@ -275,6 +275,12 @@ pub enum DirectoryError {
         /// The key's name.
         key: String,
     },
+    /// A key that registers hosts and is a secondary's as well.
+    #[error("key {key} is a secondary's and bound to hosts as well; expected a key of its own for each")]
+    SharedKey {
+        /// The key's name.
+        key: String,
+    },
     /// An address that cannot be had.
     #[error("cannot answer at {address}")]
     Bind {

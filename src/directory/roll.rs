@@ -21,6 +21,8 @@ pub(super) struct Credential {
     /// The name under which it stands in the log, the history and every list.
     pub(super) name: String,
     pub(super) proof: Proof,
+    /// It stands in the configuration, where alone it can be changed.
+    pub(super) configured: bool,
     /// The hosts that it may change, and no others.
     pub(super) hosts: Vec<HostName>,
     /// It may change every host below these names, too.
@@ -54,6 +56,7 @@ impl From<&KeyBinding> for Credential {
         Self {
             name: binding.key.name().to_owned(),
             proof: Proof::Tsig(binding.key.clone()),
+            configured: true,
             hosts: binding.hosts.clone(),
             below: binding.below.clone(),
             uncertified_lease: binding.uncertified_lease,
@@ -168,6 +171,11 @@ impl Roll {
         self.credentials.get(name)
     }
 
+    /// Gives a credential whose name differs from this one in its case at most.
+    pub(super) fn named_like(&self, name: &str) -> Option<&Arc<Credential>> {
+        self.credentials.values().find(|credential| credential.name.eq_ignore_ascii_case(name))
+    }
+
     pub(super) fn credentials(&self) -> impl Iterator<Item = &Arc<Credential>> {
         self.credentials.values()
     }
@@ -212,8 +220,16 @@ mod tests {
     fn token(name: &str, byte: u8, hosts: &[&str]) -> Credential {
         let hosts = hosts.iter().map(|name| host(name)).collect();
         let proof = Proof::Token([byte; 32]);
-        let (below, uncertified_lease) = (Vec::new(), None);
-        Credential { name: name.to_owned(), proof, hosts, below, uncertified_lease, identity: None, enrol_until: None }
+        Credential {
+            name: name.to_owned(),
+            proof,
+            configured: false,
+            hosts,
+            below: Vec::new(),
+            uncertified_lease: None,
+            identity: None,
+            enrol_until: None,
+        }
     }
 
     #[test]

@@ -34,12 +34,12 @@ pub(super) struct Accounts {
 pub struct NewHost {
     /// Its full name.
     pub host: String,
-    /// Its public key; without it, the first one seen is kept.
+    /// Its public key; `none` for whichever is seen first, as with a new host. Left out, it stays as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
-    /// How long, in seconds, a record holds that the host did not sign.
-    #[serde(default = "default_lease")]
-    pub uncertified_lease: u32,
+    /// How long, in seconds, a record holds that the host did not sign. Left out, it stays as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncertified_lease: Option<u32>,
 }
 
 /// A credential that the administrator adds.
@@ -123,28 +123,37 @@ impl Accounts {
                 roll.add_host(&host, hosting);
             }
             for row in store.credentials().map_err(failed)? {
-                if roll.credential(&row.name).is_some() {
-                    tracing::warn!(credential = row.name, "the configuration has a key of this name, which holds");
+                let credential = credential(&row, &zone).map_err(|error| damaged(error.to_string()))?;
+                if roll.named_like(&credential.name).is_some() || zone.is_secondary_key(&credential.name) {
+                    tracing::warn!(
+                        credential = row.name,
+                        "the configuration has a key of this name, which holds; rename that, or remove this credential"
+                    );
                     continue;
                 }
-                let credential = credential(&row, &zone).map_err(|error| damaged(error.to_string()))?;
                 roll.add_credential(credential);
             }
         }
         Ok(Self { store: Mutex::new(store), zone })
     }
 
-    /// Adds a host, or changes it.
+    /// Adds a host, or changes what is said of it.
     pub(super) fn put_host(&self, new: &NewHost, now: u64) -> Result<(), AccountError> {
         let host = host_of(&new.host, &self.zone)?;
-        let row = HostRow {
+        let store = self.locked();
+        let kept = store.host(host.as_str())?;
+        let mut row = kept.unwrap_or_else(|| HostRow {
             host: host.to_string(),
-            identity: new.identity.clone(),
-            lease: new.uncertified_lease,
+            identity: None,
+            lease: DEFAULT_LEASE,
             added: now,
-        };
+        });
+        if let Some(identity) = &new.identity {
+            row.identity = Some(identity.clone()).filter(|identity| identity != NO_IDENTITY);
+        }
+        row.lease = new.uncertified_lease.unwrap_or(row.lease);
         let hosting = hosting(&row)?;
-        self.locked().put_host(&row)?;
+        store.put_host(&row)?;
         self.zone.roll_mut().add_host(&host, hosting);
         Ok(())
     }
@@ -152,13 +161,8 @@ impl Accounts {
     /// Takes a host out, with the credentials that were for it alone.
     pub(super) fn remove_host(&self, host: &HostName) -> Result<(), AccountError> {
         let mut store = self.locked();
-        let kept: Vec<String> = store.credentials()?.into_iter().map(|row| row.name).collect();
-        let configured = self
-            .zone
-            .roll()
-            .credentials()
-            .any(|credential| credential.hosts.contains(host) && !kept.contains(&credential.name));
-        if configured {
+        let is_bound = |credential: &Arc<Credential>| credential.configured && credential.hosts.contains(host);
+        if self.zone.roll().credentials().any(is_bound) {
             return Err(AccountError::Configured(host.to_string()));
         }
         if !store.remove_host(host.as_str())? {
@@ -171,8 +175,14 @@ impl Accounts {
     /// Makes a credential; its secret is in the answer and nowhere else.
     pub(super) fn add_credential(&self, new: &NewCredential, now: u64) -> Result<Made, AccountError> {
         let mut store = self.locked();
-        if self.zone.credential(&new.name).is_some() {
-            return Err(AccountError::Exists(format!("credential {}", new.name)));
+        // As the wire has it: two names that differ in their case are one there.
+        let name = if new.kind == TOKEN { new.name.clone() } else { wire_name(&new.name) };
+        if self.zone.is_secondary_key(&name) {
+            return Err(AccountError::Exists(format!("key {name} of a secondary")));
+        }
+        let is_kept = store.credentials()?.iter().any(|row| row.name.eq_ignore_ascii_case(&name));
+        if is_kept || self.zone.roll().named_like(&name).is_some() {
+            return Err(AccountError::Exists(format!("credential {name}")));
         }
         if new.hosts.is_empty() {
             return Err(AccountError::Invalid("a credential without a host; expected at least one".to_owned()));
@@ -180,13 +190,13 @@ impl Accounts {
         let mut hosts = Vec::new();
         for name in &new.hosts {
             let host = host_of(name, &self.zone)?;
-            if !store.has_host(host.as_str())? {
+            if store.host(host.as_str())?.is_none() {
                 return Err(AccountError::Unknown(format!("host {host} among those added; add it first")));
             }
             hosts.push(host.to_string());
         }
         let row = CredentialRow {
-            name: new.name.clone(),
+            name,
             kind: new.kind.clone(),
             secret: Vec::new(),
             added: now,
@@ -196,10 +206,12 @@ impl Accounts {
         self.make(&mut store, row)
     }
 
-    /// Gives a credential a new secret; the old one is worth nothing from the next message on.
+    /// Gives a credential a new secret, and another end of enrolling if one is given; the old secret is worth nothing from
+    /// the next message on.
     pub(super) fn rotate(&self, name: &str, enrol_until: Option<u64>, now: u64) -> Result<Made, AccountError> {
         let mut store = self.locked();
         let row = self.kept(&store, name)?;
+        let enrol_until = enrol_until.or(row.enrol_until);
         self.make(&mut store, CredentialRow { added: now, enrol_until, ..row })
     }
 
@@ -215,41 +227,32 @@ impl Accounts {
     /// Lists every credential there is, the configuration's among them.
     pub(super) fn credentials(&self) -> Result<Vec<CredentialInfo>, AccountError> {
         let kept = self.locked().credentials()?;
-        let mut found: Vec<CredentialInfo> = kept.iter().map(info).collect();
-        for credential in self.zone.roll().credentials() {
-            if !kept.iter().any(|row| row.name == credential.name) {
-                found.push(CredentialInfo {
-                    name: credential.name.clone(),
-                    kind: match &credential.proof {
-                        Proof::Tsig(key) => key.algorithm().to_string(),
-                        Proof::Token(_) => TOKEN.to_owned(),
-                    },
-                    hosts: credential.hosts.iter().map(ToString::to_string).collect(),
-                    configured: true,
-                    added: None,
-                    enrol_until: None,
-                });
-            }
-        }
+        let roll = self.zone.roll();
+        let configured = roll.credentials().filter(|credential| credential.configured);
+        let mut found: Vec<CredentialInfo> = configured.map(|credential| configured_info(credential)).collect();
+        let kept = kept.iter().filter(|row| !roll.credential(&row.name).is_some_and(|holds| holds.configured));
+        found.extend(kept.map(info));
         found.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(found)
     }
 
     fn kept(&self, store: &AccountStore, name: &str) -> Result<CredentialRow, AccountError> {
+        if self.zone.credential(name).is_some_and(|credential| credential.configured) {
+            return Err(AccountError::Configured(format!("credential {name}")));
+        }
         let row = store.credentials()?.into_iter().find(|row| row.name == name);
-        row.ok_or_else(|| match self.zone.credential(name) {
-            Some(_) => AccountError::Configured(format!("credential {name}")),
-            None => AccountError::Unknown(format!("credential {name}")),
-        })
+        row.ok_or_else(|| AccountError::Unknown(format!("credential {name}")))
     }
 
     fn make(&self, store: &mut AccountStore, mut row: CredentialRow) -> Result<Made, AccountError> {
         let secret = if row.kind == TOKEN { secret::token()? } else { secret::tsig()? };
         row.secret = if row.kind == TOKEN { hash(secret.as_bytes()).to_vec() } else { secret.clone().into_bytes() };
         let credential = credential(&row, &self.zone)?;
-        row.name.clone_from(&credential.name);
         store.put_credential(&row)?;
-        self.zone.roll_mut().add_credential(credential);
+        // One that a key of the configuration has taken the name of stays out until that is gone.
+        if !self.zone.is_secondary_key(&row.name) {
+            self.zone.roll_mut().add_credential(credential);
+        }
         Ok(Made { credential: info(&row), secret })
     }
 
@@ -266,6 +269,21 @@ fn info(row: &CredentialRow) -> CredentialInfo {
         configured: false,
         added: Some(row.added),
         enrol_until: row.enrol_until,
+    }
+}
+
+fn configured_info(credential: &Credential) -> CredentialInfo {
+    let hosts = credential.hosts.iter().map(ToString::to_string);
+    CredentialInfo {
+        name: credential.name.clone(),
+        kind: match &credential.proof {
+            Proof::Tsig(key) => key.algorithm().to_string(),
+            Proof::Token(_) => TOKEN.to_owned(),
+        },
+        hosts: hosts.chain(credential.below.iter().map(|above| format!("*.{above}"))).collect(),
+        configured: true,
+        added: None,
+        enrol_until: None,
     }
 }
 
@@ -308,6 +326,7 @@ fn credential(row: &CredentialRow, zone: &Zone) -> Result<Credential, AccountErr
     Ok(Credential {
         name,
         proof,
+        configured: false,
         hosts,
         below: Vec::new(),
         uncertified_lease: None,
@@ -324,8 +343,12 @@ const LONGEST_NAME: usize = 200;
 /// ddclient says nothing for 25 days where nothing changes, and inadyn for 30.
 pub(super) const DEFAULT_LEASE: u32 = 35 * 86_400;
 
-fn default_lease() -> u32 {
-    DEFAULT_LEASE
+/// What takes back an identity that was given.
+const NO_IDENTITY: &str = "none";
+
+/// A TSIG key's name as the wire has it.
+fn wire_name(name: &str) -> String {
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
 #[cfg(test)]

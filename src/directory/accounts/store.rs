@@ -79,11 +79,13 @@ impl AccountStore {
     pub(super) fn hosts(&self) -> rusqlite::Result<Vec<HostRow>> {
         let mut statement =
             self.connection.prepare_cached("SELECT host, identity, lease, added FROM host ORDER BY host")?;
-        let rows = statement.query_map([], |row| {
-            let added: i64 = row.get(3)?;
-            Ok(HostRow { host: row.get(0)?, identity: row.get(1)?, lease: row.get(2)?, added: added.unsigned_abs() })
-        })?;
-        rows.collect()
+        statement.query_map([], read_host)?.collect()
+    }
+
+    pub(super) fn host(&self, host: &str) -> rusqlite::Result<Option<HostRow>> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT host, identity, lease, added FROM host WHERE host = ?1")?;
+        statement.query_row([host], read_host).optional()
     }
 
     pub(super) fn credentials(&self) -> rusqlite::Result<Vec<CredentialRow>> {
@@ -146,12 +148,11 @@ impl AccountStore {
     pub(super) fn remove_credential(&self, name: &str) -> rusqlite::Result<bool> {
         Ok(self.connection.execute("DELETE FROM credential WHERE name = ?1", [name])? > 0)
     }
+}
 
-    pub(super) fn has_host(&self, host: &str) -> rusqlite::Result<bool> {
-        let found: Option<i64> =
-            self.connection.query_row("SELECT 1 FROM host WHERE host = ?1", [host], |row| row.get(0)).optional()?;
-        Ok(found.is_some())
-    }
+fn read_host(row: &rusqlite::Row<'_>) -> rusqlite::Result<HostRow> {
+    let added: i64 = row.get(3)?;
+    Ok(HostRow { host: row.get(0)?, identity: row.get(1)?, lease: row.get(2)?, added: added.unsigned_abs() })
 }
 
 fn signed(seconds: u64) -> i64 {

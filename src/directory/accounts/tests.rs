@@ -12,7 +12,7 @@ fn open(folder: &Scratch) -> Accounts {
 }
 
 fn new_host(name: &str) -> NewHost {
-    NewHost { host: name.to_owned(), identity: None, uncertified_lease: 60 }
+    NewHost { host: name.to_owned(), identity: None, uncertified_lease: Some(60) }
 }
 
 fn new_credential(name: &str, kind: &str) -> NewCredential {
@@ -83,7 +83,7 @@ fn what_makes_no_sense_is_refused_and_leaves_nothing() {
     for bad in [
         new_host("elsewhere.test"),
         new_host("_x.dyn.test"),
-        NewHost { uncertified_lease: 0, ..new_host("cam.dyn.test") },
+        NewHost { uncertified_lease: Some(0), ..new_host("cam.dyn.test") },
     ] {
         assert!(matches!(accounts.put_host(&bad, NOW), Err(AccountError::Invalid(_))), "{bad:?}");
     }
@@ -95,4 +95,84 @@ fn what_makes_no_sense_is_refused_and_leaves_nothing() {
     assert_eq!(accounts.credentials().unwrap().len(), 1, "only the configuration's");
     accounts.remove_host(&host("cam.dyn.test")).unwrap();
     assert!(matches!(accounts.remove_host(&host("cam.dyn.test")), Err(AccountError::Unknown(_))));
+}
+
+#[test]
+fn what_is_left_out_of_a_change_stays_as_it_is() {
+    let folder = Scratch::new("kept");
+    let accounts = open(&folder);
+    let identity = crate::record::Identity::generate().unwrap().public_key();
+    accounts.put_host(&NewHost { identity: Some(identity.to_string()), ..new_host("cam.dyn.test") }, NOW).unwrap();
+    let only = |field: &str| serde_json::from_str(&format!(r#"{{"host":"cam.dyn.test"{field}}}"#)).unwrap();
+    let hosting = |accounts: &Accounts| {
+        let roll = accounts.zone.roll();
+        roll.hosting(&host("cam.dyn.test")).map(|hosting| (hosting.identity, hosting.uncertified_lease)).unwrap()
+    };
+    for (field, expected) in [
+        ("", (Some(identity), 60)),
+        (r#","uncertified-lease":90"#, (Some(identity), 90)),
+        (r#","identity":"none""#, (None, 90)),
+    ] {
+        accounts.put_host(&only(field), NOW).unwrap();
+        assert_eq!(hosting(&accounts), expected, "{field}");
+    }
+    drop(accounts);
+    assert_eq!(hosting(&open(&folder)), (None, 90));
+}
+
+#[test]
+fn no_two_credentials_have_one_name_whatever_its_case() {
+    let folder = Scratch::new("names");
+    let mut zone = Fixture::new().zone;
+    let secret = Secret::new(b"AAAA".to_vec());
+    let transfer = TsigKey::new("transfer", Algorithm::HmacSha256, &secret).unwrap();
+    zone.secondary_keys.insert("transfer".to_owned(), transfer);
+    let accounts = Accounts::open(&folder.path("directory.db"), Arc::new(zone)).unwrap();
+    accounts.put_host(&new_host("cam.dyn.test"), NOW).unwrap();
+    let configured = accounts.zone.credential("home").unwrap();
+    let made = accounts.add_credential(&new_credential("Cam", "hmac-sha256"), NOW).unwrap();
+    for name in ["HOME", "home.", "cam", "CAM.", "Transfer"] {
+        for kind in ["hmac-sha256", TOKEN] {
+            let refused = accounts.add_credential(&new_credential(name, kind), NOW);
+            // A login's name may end in a point, and is another then.
+            let is_other = kind == TOKEN && name.ends_with('.');
+            assert!(is_other || matches!(refused, Err(AccountError::Exists(_))), "{name} {kind}");
+        }
+    }
+    assert!(Arc::ptr_eq(&configured, &accounts.zone.credential("home").unwrap()), "the configured key is as it was");
+    assert_eq!(made.credential.name, "cam");
+    assert!(accounts.credentials().unwrap().iter().any(|one| one.name == "cam" && one.kind == "hmac-sha256"));
+}
+
+#[test]
+fn a_new_secret_alone_does_not_make_the_time_for_enrolling_longer() {
+    let folder = Scratch::new("enrolling");
+    let accounts = open(&folder);
+    accounts.put_host(&new_host("cam.dyn.test"), NOW).unwrap();
+    let new = NewCredential { enrol_until: Some(NOW + 60), ..new_credential("cam", "hmac-sha256") };
+    accounts.add_credential(&new, NOW).unwrap();
+    accounts.rotate("cam", None, NOW + 1).unwrap();
+    assert_eq!(accounts.zone.credential("cam").unwrap().enrol_until, Some(NOW + 60));
+    accounts.rotate("cam", Some(NOW + 90), NOW + 2).unwrap();
+    drop(accounts);
+    assert_eq!(open(&folder).zone.credential("cam").unwrap().enrol_until, Some(NOW + 90));
+}
+
+#[test]
+fn a_key_of_the_configuration_that_came_later_is_neither_replaced_nor_listed_as_ours() {
+    let folder = Scratch::new("later");
+    let accounts = open(&folder);
+    accounts.put_host(&new_host("cam.dyn.test"), NOW).unwrap();
+    accounts.add_credential(&new_credential("late", "hmac-sha256"), NOW).unwrap();
+    drop(accounts);
+    let zone = Fixture::new().zone;
+    let mut later = Credential::clone(&zone.credential("home").unwrap());
+    (later.name, later.below) = ("late".to_owned(), vec![host("site.dyn.test")]);
+    zone.roll_mut().add_credential(later);
+    let accounts = Accounts::open(&folder.path("directory.db"), Arc::new(zone)).unwrap();
+    assert!(matches!(accounts.rotate("late", None, NOW), Err(AccountError::Configured(_))));
+    let listed = accounts.credentials().unwrap();
+    let late: Vec<_> = listed.iter().filter(|one| one.name == "late").collect();
+    assert!(matches!(late.as_slice(), [one] if one.configured), "{late:?}");
+    assert!(late[0].hosts.contains(&"*.site.dyn.test".to_owned()), "{late:?}");
 }

@@ -61,6 +61,9 @@ impl Zone {
         let mut nameservers = vec![rooted(&nameserver)];
         for secondary in &settings.secondaries {
             if let Some(key) = &secondary.key {
+                if roll.credential(key.name()).is_some() {
+                    return Err(DirectoryError::SharedKey { key: key.name().to_owned() });
+                }
                 secondary_keys.insert(key.name().to_owned(), key.clone());
             }
             let name = secondary.name.as_ref().map(|name| rooted(&wire::from_text(name.as_str())));
@@ -105,6 +108,11 @@ impl Zone {
             Some(Proof::Tsig(key)) => Some(key.clone()),
             Some(Proof::Token(_)) | None => self.secondary_keys.get(&name).cloned(),
         }
+    }
+
+    /// Tells whether a key is one that a copy of the zone is asked for with, and not one that changes hosts.
+    pub(super) fn is_secondary_key(&self, name: &str) -> bool {
+        self.secondary_keys.contains_key(&name.to_ascii_lowercase())
     }
 
     /// Tells whether a name is this server's own, which nobody may register.
