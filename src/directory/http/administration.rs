@@ -1,5 +1,6 @@
 //! The administrator's part of the API: hosts, their history, and credentials.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -62,8 +63,9 @@ async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
 
 /// `GET /v1/hosts`
 pub(super) async fn hosts(Administered(desk): Administered) -> Answer {
-    let mut names: Vec<HostName> = desk.front.zone.roll().hosts().cloned().collect();
-    names.sort_unstable();
+    // Beside those that were added or configured, those that came under a key for all below a name, or whose key is gone.
+    let mut names: BTreeSet<HostName> = desk.front.zone.roll().hosts().cloned().collect();
+    names.extend(desk.front.read().all().filter_map(|(name, _)| desk.front.zone.host(name)));
     let views: Vec<HostView> = names.iter().filter_map(|host| desk.view(host)).collect();
     Ok(Json(views).into_response())
 }
@@ -82,8 +84,14 @@ pub(super) async fn put_host(Administered(desk): Administered, body: Body) -> An
 pub(super) async fn remove_host(Administered(desk): Administered, Path(name): Path<String>) -> Answer {
     let host = host_named(&name)?;
     let removed = host.clone();
+    let is_registered = desk.look(|view, _now| view.kept(&host).is_some());
     // First who may register it, then what it registered: nothing comes in between.
-    on_accounts(&desk, move |accounts, _now| accounts.remove_host(&removed)).await?;
+    on_accounts(&desk, move |accounts, _now| match accounts.remove_host(&removed) {
+        // A key for all below a name registered it, or one that is gone; or this was tried before and not stored.
+        Err(AccountError::Unknown(_)) if is_registered => Ok(()),
+        removed => removed,
+    })
+    .await?;
     let change = Change {
         by: "administrator".to_owned(),
         fence: None,

@@ -71,8 +71,11 @@ impl Desk {
                 line(&mut text, "ringup_registrations_total", &labels, counted(count));
             }
         }
-        let serial = self.front.read().serial;
-        let hosts = self.front.zone.roll().hosts().count();
+        let (serial, hosts) = self.look(|view, _now| {
+            let roll = view.zone.roll();
+            let silent = roll.hosts().filter(|host| view.kept(host).is_none()).count();
+            (view.index.serial, view.index.len() + silent)
+        });
         let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         for (name, kind, help, value) in [
             (
@@ -94,7 +97,7 @@ impl Desk {
                 wide(metrics.connections.load(Ordering::Relaxed)),
             ),
             ("ringup_waiters", "gauge", "Clients that wait for a host.", wide(self.front.waiters.listening())),
-            ("ringup_hosts", "gauge", "Hosts that may register.", wide(hosts)),
+            ("ringup_hosts", "gauge", "Hosts that have registered or may.", wide(hosts)),
             ("ringup_zone_serial", "gauge", "The zone's serial number.", serial.into()),
             (
                 "ringup_registrations_taken",
