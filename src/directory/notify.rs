@@ -1,13 +1,13 @@
 //! Telling secondaries that the zone has changed (NOTIFY, RFC 1996), until they have heard it.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::base::iana::{Class, Rtype};
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::Secondary;
@@ -25,69 +25,87 @@ pub(super) async fn tell(
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = async {
+            let mut silence = Silence::default();
             loop {
                 let serial = *serials.borrow_and_update();
-                if !tell_once(&secondary, &zone, serial, &mut serials, &clock).await {
-                    tracing::warn!(secondary = %secondary.address, serial, "a secondary does not answer NOTIFY");
-                }
-                if serials.changed().await.is_err() {
-                    // There is no writer any more.
-                    std::future::pending::<()>().await;
+                if tell_once(&secondary, &zone, serial, silence.pause(), &clock).await {
+                    if silence.ended() {
+                        tracing::info!(secondary = %secondary.address, serial, "a secondary answers NOTIFY again");
+                    }
+                    sleep(BETWEEN).await;
+                    if serials.changed().await.is_err() {
+                        // There is no writer any more.
+                        std::future::pending::<()>().await;
+                    }
+                } else if silence.goes_on() {
+                    tracing::warn!(
+                        secondary = %secondary.address, serial,
+                        "a secondary does not answer NOTIFY, and may have an old copy of the zone; is it running, and does \
+                         it take NOTIFY from here? it is told again and again"
+                    );
                 }
             }
         } => {}
     }
 }
 
-/// Tells one serial, again and again at longer intervals (RFC 1996 section 3.6); `false` when it was never heard.
-async fn tell_once(
-    secondary: &Secondary,
-    zone: &Zone,
-    serial: u32,
-    serials: &mut watch::Receiver<u32>,
-    clock: &WallClock,
-) -> bool {
-    let any = if secondary.address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-    let Ok(any) = any.parse::<SocketAddr>() else { return false };
-    let mut pause = FIRST_PAUSE;
-    for _try in 0..TRIES {
-        let id = u16::from_be_bytes([clock.now().to_be_bytes()[7], serial.to_be_bytes()[3]]);
-        let mut message = notification(zone, serial, id);
-        let request = secondary.key.as_ref().map(|key| (key, tsig::sign_request(&mut message, key, clock.now())));
-        if let Ok(socket) = UdpSocket::bind(any).await
-            && socket.connect(secondary.address).await.is_ok()
-            && socket.send(&message).await.is_ok()
-        {
-            let heard = timeout(pause, async {
-                let mut answer = [0; 1024];
-                loop {
-                    let length = socket.recv(&mut answer).await?;
-                    let answer = answer.get(..length).unwrap_or_default();
-                    if is_answer(answer, id) && request.as_ref().is_none_or(|(key, mac)| fits(answer, key, mac, clock))
-                    {
-                        return Ok::<(), std::io::Error>(());
-                    }
-                }
-            });
-            match heard.await {
-                Ok(Ok(())) => {
-                    sleep(BETWEEN).await;
-                    return true;
-                }
-                // Nobody listens there.
-                Ok(Err(_refused)) => sleep(pause).await,
-                Err(_elapsed) => {}
-            }
-        } else {
-            sleep(pause).await;
-        }
-        if serials.has_changed().unwrap_or(false) {
-            // The newer serial tells the older one as well.
-            return true;
-        }
-        pause *= 2;
+/// How long a secondary has not been heard, however often the zone has changed meanwhile. Pure.
+#[derive(Debug, Default)]
+struct Silence {
+    /// How often it was told in vain.
+    tries: u32,
+}
+
+impl Silence {
+    /// How long its answer is waited for: longer and longer (RFC 1996 section 3.6).
+    fn pause(&self) -> Duration {
+        FIRST_PAUSE.saturating_mul(1 << self.tries.min(16)).min(LONGEST_PAUSE)
     }
-    false
+
+    /// It has not answered once more; tells whether this is when to say so.
+    fn goes_on(&mut self) -> bool {
+        self.tries = self.tries.saturating_add(1);
+        self.tries == TRIES
+    }
+
+    /// It has answered; tells whether it had been said that it does not.
+    fn ended(&mut self) -> bool {
+        std::mem::take(&mut self.tries) >= TRIES
+    }
+}
+
+/// Tells a serial, and waits so long for an answer; `false` when there is none.
+async fn tell_once(secondary: &Secondary, zone: &Zone, serial: u32, within: Duration, clock: &WallClock) -> bool {
+    let deadline = Instant::now() + within;
+    let any: SocketAddr = match secondary.address {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let id = u16::from_be_bytes([clock.now().to_be_bytes()[7], serial.to_be_bytes()[3]]);
+    let mut message = notification(zone, serial, id);
+    let request = secondary.key.as_ref().map(|key| (key, tsig::sign_request(&mut message, key, clock.now())));
+    let heard = async {
+        let socket = UdpSocket::bind(any).await?;
+        socket.connect(secondary.address).await?;
+        socket.send(&message).await?;
+        let mut answer = [0; 1024];
+        loop {
+            let length = socket.recv(&mut answer).await?;
+            let answer = answer.get(..length).unwrap_or_default();
+            if is_answer(answer, id) && request.as_ref().is_none_or(|(key, mac)| fits(answer, key, mac, clock)) {
+                return Ok::<(), std::io::Error>(());
+            }
+        }
+    };
+    match timeout_at(deadline, heard).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, secondary = %secondary.address, "NOTIFY does not arrive");
+            sleep_until(deadline).await;
+            false
+        }
+        Err(_elapsed) => false,
+    }
 }
 
 /// Writes a notification with the new SOA in it (RFC 1996 section 3.7).
@@ -118,7 +136,78 @@ fn fits(answer: &[u8], key: &tsig::TsigKey, request: &tsig::Mac, clock: &WallClo
 }
 
 const NOTIFY: u8 = 4;
+/// After so many in vain, a minute, it is said.
 const TRIES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Between two notifications of one secondary.
 const BETWEEN: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::directory::fixture::{Fixture, NOW};
+
+    #[test]
+    fn silence_is_told_once_after_a_minute_and_its_end_as_well() {
+        let mut silence = Silence::default();
+        let mut waited = Duration::ZERO;
+        let told: Vec<u64> = (0..50)
+            .filter_map(|_| {
+                waited += silence.pause();
+                silence.goes_on().then_some(waited.as_secs())
+            })
+            .collect();
+        assert_eq!(told, [62]);
+        assert_eq!(silence.pause(), LONGEST_PAUSE, "it is told all the same");
+        assert!(silence.ended() && !silence.ended());
+        assert_eq!(silence.pause(), FIRST_PAUSE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_secondary_that_comes_back_hears_the_newest_serial_however_busy_the_zone_was_meanwhile() {
+        let secondary = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let (serials, told) = watch::channel(1);
+        let settings = Secondary { address: secondary.local_addr().unwrap(), name: None, key: None };
+        let zone = Arc::new(Fixture::new().zone);
+        let (clock, shutdown) = (WallClock::from_fn(|| NOW), CancellationToken::new());
+        let telling = tell(settings, zone, told, clock, shutdown.clone());
+        let serial = Cell::new(1);
+        let busy = async {
+            loop {
+                sleep(Duration::from_millis(1100)).await;
+                serial.set(serial.get() + 1);
+                serials.send_replace(serial.get());
+            }
+        };
+        let mute = async {
+            let began = Instant::now();
+            let (mut heard, mut buffer) = (Vec::new(), [0; 512]);
+            loop {
+                let (length, from) = secondary.recv_from(&mut buffer).await.unwrap();
+                let notification = buffer.get(..length).unwrap().to_vec();
+                heard.push(began.elapsed().as_secs());
+                if heard.len() < 9 {
+                    continue;
+                }
+                // The serial is followed by four numbers more.
+                let told: [u8; 4] = notification[length - 20..length - 16].try_into().unwrap();
+                assert!(serial.get() - u32::from_be_bytes(told) <= 1, "an old serial: {told:?}");
+                let mut answer = notification;
+                answer[2] |= 0x80;
+                secondary.send_to(&answer, from).await.unwrap();
+                let _next = secondary.recv_from(&mut buffer).await.unwrap();
+                assert!(began.elapsed() <= Duration::from_secs(heard[8] + 3), "told at once of the next change");
+                return heard;
+            }
+        };
+        let heard = tokio::select! {
+            () = telling => panic!("it ended"),
+            () = busy => panic!("it ended"),
+            heard = mute => heard,
+        };
+        assert_eq!(heard, [0, 2, 6, 14, 30, 62, 122, 182, 242]);
+    }
+}
