@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::auth::{Peer, Principal};
 use super::shapes::Problem;
-use super::wait::{self, Until};
+use super::wait::{self, Seen, Until};
 use super::{Desk, body_of};
 use crate::directory::book::{Change, Step, Wanted};
 use crate::directory::entry::Certified;
@@ -52,8 +52,9 @@ pub(super) async fn show(
     let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accepted.contains("text/event-stream") {
         // A client that comes back names the last event that it has seen.
-        let seen = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
-        return wait::events(&desk, &host, asked.wait.unwrap_or(Until::Change), seen.or(asked.since).unwrap_or(0));
+        let seen = headers.get("last-event-id").and_then(|value| Seen::read(value.to_str().ok()?));
+        let since = seen.or_else(|| asked.since.map(Seen::record)).unwrap_or_default();
+        return wait::events(&desk, &host, asked.wait.unwrap_or(Until::Change), since);
     }
     let Some(until) = asked.wait else {
         let view = desk.view(&host).ok_or_else(|| Problem::unknown_host(host.as_str()))?;

@@ -72,6 +72,10 @@ impl HostView {
         self.state == "online"
     }
 
+    pub(super) fn is_expired(&self) -> bool {
+        self.state == "expired"
+    }
+
     pub(super) fn seq(&self) -> u64 {
         self.seq.unwrap_or(0)
     }

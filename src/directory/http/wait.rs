@@ -5,6 +5,7 @@
 //! [`Follower::tell`] writes the events.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,8 +32,39 @@ pub(super) enum Until {
 }
 
 impl Until {
-    fn holds(self, view: &HostView, since: u64) -> bool {
-        view.seq() > since && (self == Self::Change || view.is_online())
+    fn holds(self, view: &HostView, since: Seen) -> bool {
+        Seen::of(view) > since && (self == Self::Change || view.is_online())
+    }
+}
+
+/// How far somebody has followed a host: up to a record, or to the end of its lease, which is later. As the identifier of
+/// an event, `17` and `17.expired`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Seen {
+    seq: u64,
+    is_expired: bool,
+}
+
+impl Seen {
+    /// A record, and not the end of its lease.
+    pub(super) fn record(seq: u64) -> Self {
+        Self { seq, is_expired: false }
+    }
+
+    fn of(view: &HostView) -> Self {
+        Self { seq: view.seq(), is_expired: view.is_expired() }
+    }
+
+    /// Reads an event's identifier.
+    pub(super) fn read(id: &str) -> Option<Self> {
+        let seq = id.strip_suffix(EXPIRED);
+        Some(Self { seq: seq.unwrap_or(id).parse().ok()?, is_expired: seq.is_some() })
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.seq, if self.is_expired { EXPIRED } else { "" })
     }
 }
 
@@ -48,7 +80,7 @@ pub(super) async fn once(
     let deadline = Instant::now() + within.min(LONGEST_POLL);
     loop {
         let view = desk.view(host).ok_or_else(|| Problem::unknown_host(host.as_str()))?;
-        if until.holds(&view, since) {
+        if view.seq() > since && until.holds(&view, Seen::record(since)) {
             return Ok(Some(view));
         }
         let ended = tokio::select! {
@@ -62,7 +94,7 @@ pub(super) async fn once(
 }
 
 /// Answers with the head of the events, and the [`Follower`] who has them: of every record, and of a lease that runs out.
-pub(super) fn events(desk: &Arc<Desk>, host: &HostName, until: Until, since: u64) -> Result<Response, Problem> {
+pub(super) fn events(desk: &Arc<Desk>, host: &HostName, until: Until, since: Seen) -> Result<Response, Problem> {
     let listening = desk.listen(host)?;
     let follower = Follower { desk: Arc::clone(desk), host: host.clone(), until, since, listening, told: None };
     let mut head = Response::new(Body::from_stream(stream::empty::<Result<Bytes, Infallible>>()));
@@ -80,10 +112,10 @@ pub(super) struct Follower {
     desk: Arc<Desk>,
     host: HostName,
     until: Until,
-    since: u64,
+    since: Seen,
     listening: Listening,
-    /// The seq and the state told last.
-    told: Option<(u64, bool)>,
+    /// What was told last.
+    told: Option<Seen>,
 }
 
 impl Follower {
@@ -111,7 +143,7 @@ impl Follower {
     async fn next(&mut self) -> Option<HostView> {
         loop {
             let view = self.desk.view(&self.host)?;
-            let now = (view.seq(), view.is_online());
+            let now = Seen::of(&view);
             if self.until.holds(&view, self.since) && self.told != Some(now) {
                 self.told = Some(now);
                 return Some(view);
@@ -128,7 +160,7 @@ impl Follower {
 
 /// A view is plain data, which always has a JSON text, in one line.
 fn event(view: &HostView) -> String {
-    format!("event: record\nid: {}\ndata: {}\n\n", view.seq(), serde_json::to_string(view).unwrap_or_default())
+    format!("event: record\nid: {}\ndata: {}\n\n", Seen::of(view), serde_json::to_string(view).unwrap_or_default())
 }
 
 /// Waits until a client has gone; whatever it says meanwhile is passed over.
@@ -144,9 +176,51 @@ async fn sleep_until_some(at: Option<Instant>) {
     }
 }
 
+const EXPIRED: &str = ".expired";
 /// How long a poll waits at the most: what proxies and telephone links bear.
 pub(super) const LONGEST_POLL: Duration = Duration::from_secs(600);
 /// How long it waits when the client does not say.
 pub(super) const DEFAULT_POLL: Duration = Duration::from_secs(60);
 /// Often enough for the address translation of a mobile network to remember the connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(25);
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::directory::fixture::{Fixture, host};
+    use crate::directory::http::fixture::World;
+
+    fn follower(world: &World, last_event: &str) -> Follower {
+        let seen = Seen::read(last_event).unwrap();
+        let mut head = events(&world.desk, &host("home.dyn.test"), Until::Change, seen).unwrap();
+        Arc::into_inner(head.extensions_mut().remove::<Arc<Follower>>().unwrap()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_comes_back_after_a_lease_ran_out_is_told_so_once() {
+        let mut fixture = Fixture::new();
+        fixture.register(1, &["203.0.113.9"]);
+        let world = World::new("wait", fixture);
+        assert!(follower(&world, "1").next().now_or_never().is_none(), "that was told before");
+        world.pass(600);
+        let mut follower_again = follower(&world, "1");
+        let told = follower_again.next().now_or_never().expect("the end of the lease is told").unwrap();
+        assert!(told.is_expired());
+        let event = event(&told);
+        assert!(event.starts_with("event: record\nid: 1.expired\ndata: {"), "{event}");
+        assert!(follower_again.next().now_or_never().is_none(), "told twice");
+        assert!(follower(&world, "1.expired").next().now_or_never().is_none(), "told again");
+        assert!(follower(&world, "0").next().now_or_never().is_some());
+    }
+
+    #[test]
+    fn an_event_is_named_by_its_record_or_by_the_end_of_its_lease() {
+        for id in ["0", "17", "17.expired"] {
+            assert_eq!(Seen::read(id).unwrap().to_string(), id);
+        }
+        assert!(Seen::read("17.expired") > Seen::read("17") && Seen::read("18") > Seen::read("17.expired"));
+        assert!(["", "x", "17.", ".expired", "17.expired.expired"].iter().all(|id| Seen::read(id).is_none()));
+    }
+}
