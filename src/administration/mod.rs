@@ -159,6 +159,12 @@ pub async fn host(config: &Config, command: &HostCommand) -> Result<String, Fail
             Ok(if *json { past.to_string() } else { table::history(&past) })
         }
         HostCommand::Enrol { host, server, within } => {
+            if server.is_empty() && settings.listen.iter().all(|address| address.ip().is_loopback()) {
+                tracing::warn!(
+                    "the directory listens on this machine alone, and no other can use the code; say where else it is \
+                     reached, if it is: --server ADDRESS:PORT"
+                );
+            }
             let servers = if server.is_empty() { settings.listen.clone() } else { server.clone() };
             invite(&socket, &settings.zone, &name(host)?, servers, span(within)?).await
         }

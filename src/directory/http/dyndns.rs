@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use domain::base::iana::Rtype;
 
 use crate::directory::book::Step;
-use crate::record::{HostName, Record};
+use crate::record::{HostName, Reachability, Record};
 
 /// What a client asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ enum Wish {
     Offline,
     /// That it is at these addresses, and behind these prefixes.
     At { addresses: Vec<IpAddr>, prefixes: Vec<Prefix> },
+    /// That it is where it was.
+    Same,
     /// An address that is none.
     Nonsense,
 }
@@ -66,19 +68,21 @@ impl Update {
     pub(crate) fn read(query: &str, form: &[u8], peer: Option<IpAddr>) -> Result<Self, Whole> {
         let (mut names, mut addresses, mut prefixes) = (Vec::new(), Vec::new(), Vec::new());
         let (mut offline, mut nonsense, mut given) = (false, false, false);
+        let mut preserved = Preserved::default();
         for (key, value) in form_urlencoded::parse(query.as_bytes()).chain(form_urlencoded::parse(form)) {
             let items = || value.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned);
             match key.to_ascii_lowercase().as_str() {
                 "hostname" => names.extend(items().take(MOST_HOSTS + 1)),
-                "myip" | "myipv4" | "myipv6" | "ip" | "ipv4" | "ipv6" => {
+                kind @ ("myip" | "myipv4" | "myipv6" | "ip" | "ipv4" | "ipv6") => {
                     for item in items().take(MOST_ADDRESSES) {
-                        given = true;
                         match read_address(&item) {
                             Given::Address(address) => addresses.push(address),
                             Given::Prefix(prefix) => prefixes.push(prefix),
-                            Given::Kept => {}
+                            Given::Kept if kind.ends_with("v6") => preserved.six = true,
+                            Given::Kept => preserved.four = true,
                             Given::Nonsense => nonsense = true,
                         }
+                        given |= !item.eq_ignore_ascii_case(PRESERVE);
                     }
                 }
                 "offline" => offline = value.trim().eq_ignore_ascii_case("yes"),
@@ -92,14 +96,16 @@ impl Update {
         if names.len() > MOST_HOSTS {
             return Err(Whole::NumHost);
         }
+        let peer = peer.map(|peer| peer.to_canonical());
         if !given {
-            addresses.extend(peer.map(|peer| peer.to_canonical()));
+            addresses.extend(peer.filter(|peer| !preserved.holds(*peer)));
         }
         addresses.sort_unstable();
         addresses.dedup();
         let wish = match (offline, nonsense || addresses.len() > Record::MOST_ADDRESSES) {
             (true, _) => Wish::Offline,
             (false, true) => Wish::Nonsense,
+            (false, false) if !given && peer.is_some_and(|peer| preserved.holds(peer)) => Wish::Same,
             (false, false) => Wish::At { addresses, prefixes },
         };
         let is_full = |host: &HostName| host.labels().count() > 1;
@@ -111,6 +117,8 @@ impl Update {
         let (addresses, prefixes) = match &self.wish {
             Wish::Offline => return Ok((vec![Step::DeleteAddresses(Rtype::ANY)], Line::Good(Vec::new()))),
             Wish::Nonsense => return Err(Line::DnsErr),
+            Wish::Same if known.is_empty() => return Err(Line::DnsErr),
+            Wish::Same => return Ok((Vec::new(), Line::NoChange(known.to_vec()))),
             Wish::At { addresses, prefixes } => (addresses, prefixes),
         };
         let mut wanted = addresses.clone();
@@ -122,8 +130,8 @@ impl Update {
         }
         wanted.sort_unstable();
         wanted.dedup();
-        if wanted.is_empty() {
-            // Nothing but a prefix, and no address to put it before.
+        // Nothing but a prefix and no address to put it before, or what no other machine can ever reach.
+        if wanted.is_empty() || wanted.iter().any(|address| Reachability::of(*address) == Reachability::Local) {
             return Err(Line::DnsErr);
         }
         let mut steps = Vec::new();
@@ -177,9 +185,22 @@ enum Given {
     Nonsense,
 }
 
+/// The families that a client asks to be kept, as deSEC has it.
+#[derive(Clone, Copy, Default)]
+struct Preserved {
+    four: bool,
+    six: bool,
+}
+
+impl Preserved {
+    fn holds(self, address: IpAddr) -> bool {
+        if address.is_ipv4() { self.four } else { self.six }
+    }
+}
+
 /// Reads `203.0.113.9`, `2001:db8::9`, `2001:db8:1:2::/64`, or `preserve`.
 fn read_address(text: &str) -> Given {
-    if text.eq_ignore_ascii_case("preserve") {
+    if text.eq_ignore_ascii_case(PRESERVE) {
         return Given::Kept;
     }
     let (text, length) = match text.split_once('/') {
@@ -198,7 +219,7 @@ fn read_address(text: &str) -> Given {
             return Given::Prefix(prefix);
         }
     }
-    if address.is_unspecified() || address.is_multicast() { Given::Nonsense } else { Given::Address(address) }
+    Given::Address(address)
 }
 
 impl Prefix {
@@ -212,6 +233,7 @@ impl Prefix {
     }
 }
 
+const PRESERVE: &str = "preserve";
 /// As many as Dyn took in one request.
 pub(crate) const MOST_HOSTS: usize = 20;
 /// Beyond any record's; what is past it is not even read.
@@ -293,8 +315,36 @@ mod tests {
         assert_eq!(line("myip=203.0.113.9", &["203.0.113.9", "2001:db8::1"]), "nochg 203.0.113.9\n");
         assert_eq!(line("offline=YES&myip=nonsense", &["203.0.113.9"]), "good\n");
         assert!(left("offline=YES&myip=192.0.2.1", &["203.0.113.9"]).is_empty());
-        for bad in ["myip=localhost", "myip=0.0.0.0", "myip=224.0.0.1", "myip=203.0.113.9/x", "myip=::/64"] {
+        for bad in ["myip=localhost", "myip=203.0.113.9/x", "myip=::/64"] {
             assert_eq!(line(bad, &[]), "dnserr\n", "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_can_never_be_a_hosts_address_is_not_taken_for_one() {
+        for bad in
+            ["0.0.0.0", "127.0.0.1", "169.254.1.1", "224.0.0.1", "255.255.255.255", "::", "::1", "fe80::1", "ff02::1"]
+        {
+            assert_eq!(line(&format!("myip=203.0.113.9,{bad}"), &[]), "dnserr\n", "{bad}");
+            let peer = Update::read("hostname=cam.dyn.test", b"", bad.parse().ok()).unwrap();
+            assert_eq!(peer.apply(&[]), Err(Line::DnsErr), "from {bad}");
+        }
+        // Whoever watches a private network is at home in one, and test networks are what some clients try first.
+        for good in ["10.1.2.3", "192.168.1.1", "100.64.0.1", "203.0.113.9", "fd00::1"] {
+            assert_eq!(line(&format!("myip={good}"), &[]), format!("good {good}\n"));
+        }
+    }
+
+    #[test]
+    fn a_family_that_is_to_be_preserved_is_and_the_other_is_the_peers() {
+        let known = ["192.0.2.1", "2001:db8::1"];
+        assert_eq!(left("myipv6=preserve", &known), addresses(&["198.51.100.7", "2001:db8::1"]));
+        assert_eq!(line("myipv6=preserve", &[]), "good 198.51.100.7\n");
+        assert_eq!(left("myipv4=preserve&myipv6=2001:db8::2", &known), addresses(&["192.0.2.1", "2001:db8::2"]));
+        for same in ["myip=preserve", "myipv4=preserve&myipv6=preserve"] {
+            assert_eq!(left(same, &known), addresses(&known), "{same}");
+            assert_eq!(line(same, &known), "nochg 192.0.2.1,2001:db8::1\n", "{same}");
+            assert_eq!(line(same, &[]), "dnserr\n", "{same}");
         }
     }
 

@@ -29,7 +29,8 @@ pub(super) const ROUTES: [(&str, &[&str]); 9] = [
 ];
 
 pub(super) fn router(desk: Arc<Desk>) -> Router {
-    let update = get(nic::update).post(nic::update);
+    // A question of nothing but the head changes nothing.
+    let update = get(nic::update).post(nic::update).head(no_such_method);
     Router::new()
         .route("/healthz", get(health))
         .route("/metrics", get(metrics))
@@ -42,10 +43,12 @@ pub(super) fn router(desk: Arc<Desk>) -> Router {
         .route("/v1/hosts/{host}", get(hosts::show).post(hosts::register).delete(administration::remove_host))
         .route("/v1/hosts/{host}/history", get(administration::past))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "no-such-path", "there is nothing at this path"))
-        .method_not_allowed_fallback(async || {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "this path does not know that method")
-        })
+        .method_not_allowed_fallback(no_such_method)
         .with_state(desk)
+}
+
+async fn no_such_method() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "this path does not know that method")
 }
 
 /// `GET /healthz`: whether registrations can be taken.
