@@ -8,121 +8,19 @@
 
 mod support;
 
-use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::net::IpAddr;
+use std::path::Path;
 use std::process::Stdio;
 
-use ringup::dns::{Resolver, WallClock};
+use ringup::dns::WallClock;
 use ringup::record::{HostName, Identity, Record, Seq, SignedRecord, State};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use tokio::time::{Instant, timeout};
 
-use self::support::{BOUND, Daemon, Scratch, run};
-
-/// A directory that speaks HTTP on loopback, with one configured key and no host but that.
-struct Directory {
-    folder: Scratch,
-    config: PathBuf,
-    _daemon: Daemon,
-    dns: SocketAddr,
-    http: SocketAddr,
-}
-
-/// The administrator's token over the network, made up.
-const ADMINISTRATOR: &str = "an invented token of the administrator";
-
-/// What an answer was.
-#[derive(Debug)]
-struct Answer {
-    status: u16,
-    headers: String,
-    body: String,
-}
-
-impl Answer {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-}
-
-impl Directory {
-    async fn start() -> Self {
-        Self::start_with("").await
-    }
-
-    /// Starts it with more in its section for HTTP.
-    async fn start_with(more: &str) -> Self {
-        let folder = Scratch::new();
-        folder.secret("home.tsig", "aG9tZSBob21lIGhvbWUgaG9tZQ==");
-        folder.secret("administrator", ADMINISTRATOR);
-        let config = folder.write(
-            "directory.toml",
-            &format!(
-                "[directory]\nlisten = [\"127.0.0.1:0\"]\ndatabase = \"directory.db\"\nzone = \"dyn.test\"\n\
-                 nameserver = \"ns.dyn.test\"\n[[directory.key]]\nname = \"home\"\nsecret = \"home.tsig\"\n\
-                 hosts = [\"home.dyn.test\"]\n\
-                 [directory.http]\nlisten = [\"127.0.0.1:0\"]\nadministrator = \"administrator\"\n{more}"
-            ),
-        );
-        let mut daemon = Daemon::start(folder.root(), &config, "directory");
-        let ready = daemon.expect("ready").await;
-        let address = |kind: &str| ready[kind][0].as_str().unwrap().parse().unwrap();
-        Self { dns: address("addresses"), http: address("http"), folder, config, _daemon: daemon }
-    }
-
-    /// Asks by curl.
-    async fn curl(&self, path: &str, arguments: &[&str]) -> Answer {
-        curl(&format!("http://{}{path}", self.http), arguments).await
-    }
-
-    /// Runs a command of the administrator, which is to succeed.
-    async fn administer(&self, arguments: &[&str]) -> String {
-        let config = self.config.to_str().unwrap();
-        let said = run(self.folder.root(), &[arguments, &["--config", config]].concat()).await;
-        assert_eq!(said.code, Some(0), "{arguments:?}: {}", said.stderr);
-        said.stdout
-    }
-
-    /// Makes a host with a login of the same first label, and gives its password.
-    async fn login(&self, name: &str, hosts: &[&str]) -> String {
-        for host in hosts {
-            self.administer(&["host", "add", host]).await;
-        }
-        let mut arguments = vec!["credential", "add", name];
-        hosts.iter().for_each(|host| arguments.extend(["--host", host]));
-        secret_in(&self.administer(&arguments).await)
-    }
-
-    async fn addresses(&self, host: &str) -> Vec<IpAddr> {
-        let view = self.curl(&format!("/v1/hosts/{host}"), &[]).await.json();
-        serde_json::from_value(view["addresses"].clone()).unwrap()
-    }
-
-    fn resolver(&self) -> Resolver {
-        Resolver::new(vec![self.dns])
-    }
-}
-
-/// The last word of what was printed is the secret.
-fn secret_in(printed: &str) -> String {
-    let (_, secret) = printed.trim_end().rsplit_once(' ').unwrap();
-    secret.to_owned()
-}
-
-/// Fetches by curl, which is never to follow anywhere.
-async fn curl(url: &str, arguments: &[&str]) -> Answer {
-    let mut command = Command::new("curl");
-    command.args(["--silent", "--show-error", "--include", "--max-time", "100", "--noproxy", "*"]);
-    let output = timeout(BOUND, command.args(arguments).arg(url).stdin(Stdio::null()).output()).await.unwrap();
-    let output = output.unwrap_or_else(|error| panic!("curl: {error}: packaging/install-packages"));
-    assert!(output.status.success(), "{url}: {}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
-    let (headers, body) = text.split_once("\r\n\r\n").unwrap();
-    let status = headers.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, headers: headers.to_ascii_lowercase(), body: body.to_owned() }
-}
+use self::support::http::{ADMINISTRATOR, Directory, curl, secret_in};
+use self::support::{BOUND, Scratch, run};
 
 fn signed(identity: &Identity, seq: u64, address: Option<&str>) -> String {
     let (host, seq) = ("home.dyn.test".parse::<HostName>().unwrap(), Seq::new(seq).unwrap());
@@ -182,10 +80,13 @@ async fn the_words_of_dyndns2_are_those_that_real_clients_need() {
     let bare = directory.curl("/nic/update?hostname=cam.dyn.test", &[]).await;
     assert_eq!((bare.status, bare.body.as_str()), (401, "badauth\n"));
     assert!(bare.headers.contains("www-authenticate: basic realm="), "{}", bare.headers);
-    // HTTP/1.0, as inadyn speaks it; the client's own address; the old path; a form.
+    // HTTP/1.0, as inadyn speaks it; the client's own address, which is nobody else's way to it; the old path; a form.
     let old = directory.curl("/v3/update?hostname=cam.dyn.test", &["--http1.0", "--user", &login]).await;
-    assert_eq!((old.status, old.body.as_str()), (200, "good 127.0.0.1\n"));
+    assert_eq!((old.status, old.body.as_str()), (200, "dnserr\n"));
     assert!(old.headers.contains("content-length:") && !old.headers.contains("transfer-encoding"), "{}", old.headers);
+    let head =
+        directory.curl("/nic/update?hostname=cam.dyn.test&myip=203.0.113.66", &["--head", "--user", &login]).await;
+    assert_eq!((head.status, directory.addresses("cam.dyn.test").await), (405, vec![]), "HEAD changes nothing");
     let form = ["--user", &login, "--data", "hostname=cam.dyn.test&myip=203.0.113.9"];
     assert_eq!(directory.curl("/nic/update", &form).await.body, "good 203.0.113.9\n");
     for (query, word) in [
@@ -427,6 +328,9 @@ async fn the_administrator_comes_by_socket_or_token_and_nobody_else_does() {
 async fn one_code_enrols_a_home_machine_and_pins_its_key() {
     let directory = Directory::start().await;
     let server = directory.dns.to_string();
+    let arguments = ["host", "enrol", "attic.dyn.test", "--config", directory.config.to_str().unwrap()];
+    let nowhere = run(directory.folder.root(), &arguments).await;
+    assert!(nowhere.stderr.contains("listens on this machine alone"), "{}", nowhere.stderr);
     let invitation = directory.administer(&["host", "enrol", "attic.dyn.test", "--server", &server]).await;
     let code = invitation.split_whitespace().last().unwrap().to_owned();
     let home = Scratch::new();
@@ -488,7 +392,7 @@ async fn it_speaks_tls_and_says_how_it_does() {
     let trust = ["--cacert", certificate.to_str().unwrap()];
     let health = curl(&format!("{url}/healthz"), &trust).await;
     assert_eq!((health.status, health.body.as_str()), (200, "ok\n"));
-    directory.curl_fails("/healthz").await;
+    curl_fails(&directory, "/healthz").await;
     let metrics = curl(&format!("{url}/metrics"), &trust).await;
     assert!(metrics.headers.contains("version=0.0.4"), "{}", metrics.headers);
     for figure in [
@@ -510,34 +414,12 @@ async fn it_speaks_tls_and_says_how_it_does() {
     assert_eq!((method.status, method.json()["error"].as_str().unwrap()), (405, "method"));
 }
 
-impl Directory {
-    /// What speaks TLS answers nobody who does not.
-    async fn curl_fails(&self, path: &str) {
-        let mut command = Command::new("curl");
-        command.args(["--silent", "--noproxy", "*", &format!("http://{}{path}", self.http)]);
-        let status = timeout(BOUND, command.stdin(Stdio::null()).status()).await.unwrap().unwrap();
-        assert!(!status.success());
-    }
-}
-
-#[tokio::test]
-async fn a_connection_too_many_is_closed_and_there_is_room_when_others_end() {
-    let directory = Directory::start_with("connections-per-address = 2\n").await;
-    let open = || TcpStream::connect(directory.http).unwrap();
-    let held = [open(), open()];
-    // They are counted in the order in which they came.
-    let read_end = tokio::task::spawn_blocking({
-        let mut third = open();
-        move || std::io::Read::read(&mut third, &mut [0; 1])
-    });
-    let ended = timeout(BOUND, read_end).await.unwrap().unwrap();
-    assert!(ended.is_err() || ended.unwrap() == 0, "the third was kept");
-    drop(held);
-    let socket = directory.folder.path("directory.db.socket");
-    let unbounded = curl("http://directory/healthz", &["--unix-socket", socket.to_str().unwrap()]).await;
-    assert_eq!(unbounded.status, 200);
-    let again = directory.curl("/healthz", &["--retry", "20", "--retry-all-errors", "--retry-delay", "1"]).await;
-    assert_eq!(again.status, 200);
+/// What speaks TLS answers nobody who does not.
+async fn curl_fails(directory: &Directory, path: &str) {
+    let mut command = Command::new("curl");
+    command.args(["--silent", "--noproxy", "*", &format!("http://{}{path}", directory.http)]);
+    let status = timeout(BOUND, command.stdin(Stdio::null()).status()).await.unwrap().unwrap();
+    assert!(!status.success());
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ pub struct Http {
     /// How many connections there may be at a time.
     #[serde(default = "default_connections")]
     pub connections: usize,
-    /// How many of them from one address.
+    /// How many of them from one IPv4 address or IPv6 /64.
     #[serde(default = "default_connections_per_address")]
     pub connections_per_address: usize,
 }

@@ -8,7 +8,9 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use tokio::sync::oneshot;
 
 use super::answer::{self, Code, Transport, UPDATE};
+use super::authentication::authenticate;
 use super::book::Change;
+use super::failures::Failures;
 use super::index::Index;
 use super::limits::Limits;
 use super::request::Request;
@@ -27,6 +29,16 @@ pub(super) struct Front {
     pub(super) orders: Orders,
     pub(super) waiters: Arc<Waiters>,
     pub(super) clock: WallClock,
+    pub(super) failures: Failures,
+}
+
+/// What an update comes to.
+#[derive(Debug)]
+pub(super) enum Taken {
+    /// It is answered at once; with nothing, where it gets no answer.
+    Answer(Vec<u8>),
+    /// It is for the book to decide.
+    Change(Box<Pending>),
 }
 
 impl Front {
@@ -42,6 +54,7 @@ impl Front {
         index: &Index,
         now: u64,
         transport: Transport,
+        from: IpAddr,
         out: &mut Vec<u8>,
     ) {
         let view = View { zone: &self.zone, index, pending: None };
@@ -49,19 +62,26 @@ impl Front {
             return answer::answer(request, &view, now, transport, 0, out);
         }
         // A signed query gets a signed answer (RFC 8945 section 5.3).
-        match update::authenticate(request, &self.zone, now) {
+        match authenticate(request, &self.zone, now) {
             Ok((signed, key)) => {
                 let Some(bare) = Request::read(&signed.message) else { return };
                 answer::answer(&bare, &view, now, transport, MOST_SIGNATURE, out);
                 tsig::sign_answer(out, &key, signed.tsig.mac(), now);
             }
-            Err(failure) => *out = failure,
+            Err(failed) => *out = self.failures.answer(*failed, from, transport, now).unwrap_or_default(),
         }
     }
 
-    /// Authenticates and reads an update.
-    pub(super) fn receive(&self, request: &Request<'_>) -> Received {
-        update::receive(request, &self.zone, self.clock.now())
+    /// Authenticates and reads an update from an address.
+    pub(super) fn receive(&self, request: &Request<'_>, from: IpAddr, transport: Transport) -> Taken {
+        let now = self.clock.now();
+        match update::receive(request, &self.zone, now) {
+            Received::Answer(answer) => Taken::Answer(answer),
+            Received::Change(pending) => Taken::Change(pending),
+            Received::Unauthenticated(failed) => {
+                Taken::Answer(self.failures.answer(*failed, from, transport, now).unwrap_or_default())
+            }
+        }
     }
 
     /// Has the change of an update decided and put on the disk; hands its answer to `send` then.
@@ -96,9 +116,10 @@ impl Front {
     }
 }
 
-/// Answers what came by UDP from those who ask for too much; `false` for everybody else.
+/// Tells whether a request that came by UDP is one too many of its network; its answer is then in `out`, which stays empty
+/// where nothing is to be said. This machine itself is no stranger.
 pub(super) fn limited(request: &Request<'_>, limits: &Limits, from: IpAddr, now: u64, out: &mut Vec<u8>) -> bool {
-    if limits.answer(from, now) {
+    if from.to_canonical().is_loopback() || limits.take(from, now) {
         return false;
     }
     out.clear();
@@ -133,3 +154,21 @@ fn report(key: &str, host: Option<&HostName>, decided: &Decided) {
 
 /// What the longest of our signatures takes: three names of at most 255 octets, 64 of MAC, and the rest.
 const MOST_SIGNATURE: usize = 380;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_is_no_stranger() {
+        let mut query = vec![0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        query.extend_from_slice(b"\x03dyn\x04test\x00\x00\x01\x00\x01");
+        let (request, limits) = (Request::read(&query).unwrap(), Limits::of_answers(1));
+        let are_limited = |from: &str| {
+            let mut out = Vec::new();
+            [0, 1].map(|_| limited(&request, &limits, from.parse().unwrap(), 5, &mut out))
+        };
+        assert_eq!(are_limited("198.51.100.1"), [false, true]);
+        assert_eq!(["127.0.0.1", "::1", "::ffff:127.0.0.1"].map(are_limited), [[false; 2]; 3]);
+    }
+}

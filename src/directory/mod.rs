@@ -7,8 +7,10 @@
 
 mod accounts;
 mod answer;
+mod authentication;
 mod book;
 mod entry;
+mod failures;
 #[cfg(test)]
 mod fixture;
 mod front;
@@ -17,10 +19,13 @@ pub mod fuzzing;
 mod http;
 mod index;
 mod limits;
+mod network;
 mod notify;
+mod places;
 mod request;
 mod roll;
 mod room;
+mod sockets;
 mod statement;
 mod store;
 mod tcp;
@@ -31,13 +36,12 @@ mod waiters;
 mod writer;
 mod zone;
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use std::{io, thread};
 
-use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -45,10 +49,12 @@ use tokio_util::sync::CancellationToken;
 
 use self::accounts::Accounts;
 pub use self::accounts::{CredentialInfo, Made, NewCredential, NewHost};
+use self::failures::Failures;
 use self::front::Front;
 use self::http::Desk;
-pub use self::http::{DoorError, HttpSettings, Network, TlsError, socket_of, token_hash};
+pub use self::http::{DoorError, HttpSettings, TlsError, socket_of, token_hash};
 use self::limits::Limits;
+pub use self::network::Network;
 pub use self::roll::TokenHash;
 use self::store::Store;
 pub use self::store::StoreError;
@@ -159,12 +165,12 @@ pub async fn run(
     let zone = Arc::new(Zone::new(&settings)?);
     let (store, index) = open(&settings, &zone).await?;
     let accounts = Accounts::open(&settings.database, Arc::clone(&zone))?;
-    let mut sockets = Vec::new();
+    let mut bound = Vec::new();
     for &address in &settings.listen {
-        sockets.push(bind(address).await.map_err(|source| DirectoryError::Bind { address, source })?);
+        bound.push(sockets::bind(address, threads()).map_err(|source| DirectoryError::Bind { address, source })?);
     }
     room::make_for(settings.http.connections);
-    let doors = http::open_doors(&settings.http, &socket_of(&settings.database)).await?;
+    let doors = http::open_doors(&settings.http, &socket_of(&settings.database))?;
     let clock = WallClock::system();
     let (serials, told) = watch::channel(index.serial);
     let index = Arc::new(RwLock::new(index));
@@ -179,24 +185,25 @@ pub async fn run(
         history: settings.history.map(|history| history.as_secs()),
     })
     .map_err(|source| DirectoryError::Thread { source })?;
-    let front = Arc::new(Front { zone, index, orders, waiters, clock });
-    let transfers = Arc::new(Transfers {
+    let front = Arc::new(Front { zone, index, orders, waiters, clock, failures: Failures::new() });
+    let transfers = Transfers {
         database: settings.database.clone(),
         secondaries: settings.secondaries.clone(),
         places: Semaphore::new(transfer::MOST_AT_A_TIME),
-    });
+    };
+    let hall = Arc::new(tcp::Hall::new(Arc::clone(&front), transfers));
     let stop = udp::Stop::new().map_err(|source| DirectoryError::Thread { source })?;
-    let limits = Arc::new(Limits::new(settings.answers_a_second));
+    let limits = Arc::new(Limits::of_answers(settings.answers_a_second));
     let mut tasks = JoinSet::new();
     let mut addresses = Vec::new();
-    for (address, udp, tcp) in sockets {
+    for (address, udp, tcp) in bound {
         addresses.push(address);
         for socket in udp {
             let ended = udp::start(Arc::clone(&front), Arc::clone(&limits), socket, &stop)
                 .map_err(|source| DirectoryError::Thread { source })?;
             tasks.spawn(async move { ended.await.ok().map(io::Error::from) });
         }
-        let tcp = tcp::serve(Arc::clone(&front), Arc::clone(&transfers), tcp, shutdown.clone());
+        let tcp = tcp::serve(Arc::clone(&hall), tcp, shutdown.clone());
         tasks.spawn(async move {
             tcp.await;
             None
@@ -217,7 +224,7 @@ pub async fn run(
             None
         });
     }
-    drop((front, told));
+    drop((front, hall, told));
     tracing::info!(zone = %settings.zone, listen = ?addresses, ?http, "the directory answers");
     ready(&Addresses { dns: addresses, http });
     let early = tokio::select! {
@@ -324,24 +331,9 @@ async fn open(settings: &Settings, zone: &Arc<Zone>) -> Result<(Store, zone::Ind
     Ok(opened.await.map_err(|source| DirectoryError::EndedEarly { source: Some(io::Error::other(source)) })??)
 }
 
-/// Binds UDP and TCP to one port, UDP once for each processor; where any port will do, tries until one is free for both.
-async fn bind(address: SocketAddr) -> io::Result<(SocketAddr, Vec<udp::Socket>, TcpListener)> {
-    let mut tries = if address.port() == 0 { 16 } else { 1 };
-    loop {
-        // A port that is taken shows here: UDP shares its own.
-        let tcp = TcpListener::bind(address).await?;
-        let bound = tcp.local_addr()?;
-        tries -= 1;
-        // Nobody else's, either: one that is not shared cannot be had beside another's.
-        match UdpSocket::bind(bound) {
-            Ok(probe) => drop(probe),
-            Err(error) if tries == 0 => return Err(error),
-            Err(_taken) => continue,
-        }
-        let processors = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
-        let udp = (0..processors).map(|_| udp::Socket::bind(bound)).collect::<io::Result<_>>()?;
-        return Ok((bound, udp, tcp));
-    }
+/// How many threads answer datagrams at each address.
+fn threads() -> usize {
+    thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS)
 }
 
 /// Threads for each address: beyond that many, something else is short.

@@ -12,13 +12,14 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::Secondary;
-use super::answer::{Code, failure};
+use super::answer::{Code, Transport, failure};
+use super::authentication::authenticate;
 use super::front::Front;
 use super::request::{HEADER, Question, Request};
 use super::statement::Statement;
 use super::store::{Said, Snapshot, open_to_read};
 use super::tcp::write_framed;
-use super::update::{NOTAUTH, SERVFAIL, authenticate};
+use super::update::{NOTAUTH, SERVFAIL};
 use super::zone::{CONFIGURED_TTL, SLEEPING_TTL, Zone, soa, strings};
 use crate::dns::TsigKey;
 use crate::dns::message::LONGEST_TTL;
@@ -59,7 +60,10 @@ impl Transfers {
         let (signer, bare) = if request.is_signed {
             match authenticate(request, &front.zone, now) {
                 Ok((signed, key)) => (Some((key, signed.tsig.mac().clone())), signed.message),
-                Err(failure) => return write_framed(stream, &failure).await,
+                Err(failed) => match front.failures.answer(*failed, from, Transport::Tcp, now) {
+                    Some(answer) => return write_framed(stream, &answer).await,
+                    None => return Err(io::ErrorKind::PermissionDenied.into()),
+                },
             }
         } else {
             (None, request.bytes.to_vec())

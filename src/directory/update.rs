@@ -13,19 +13,20 @@ use domain::base::{Message, ParsedRecord, Ttl};
 use domain::rdata::{A, Aaaa, AllRecordData, Txt};
 
 use super::answer::{Code, failure, is_meta};
+use super::authentication::{Unauthenticated, authenticate, bad_time};
 use super::book::{Change, Condition, MOST_HOSTS, Prerequisite, Refusal, Step, Wanted};
 use super::entry::{Certified, Fence};
 use super::request::Request;
 use super::zone::{Zone, wire};
-use crate::dns::tsig::{self, Rejected, Signed};
+use crate::dns::tsig::{self, Signed};
 use crate::dns::{TsigKey, name};
 use crate::record::HostName;
 
 /// What a message with the operation UPDATE comes to.
 #[derive(Debug)]
 pub(super) enum Received {
-    /// It is answered at once, and was not signed as it should be, or at all.
-    Unauthenticated(Vec<u8>),
+    /// It was not signed as it should be, or at all.
+    Unauthenticated(Box<Unauthenticated>),
     /// It is answered at once.
     Answer(Vec<u8>),
     /// It is for the book to decide.
@@ -55,7 +56,7 @@ pub(super) enum Outcome {
 pub(super) fn receive(request: &Request<'_>, zone: &Zone, now: u64) -> Received {
     let (signed, key) = match authenticate(request, zone, now) {
         Ok(authenticated) => authenticated,
-        Err(answer) => return Received::Unauthenticated(answer),
+        Err(failed) => return Received::Unauthenticated(failed),
     };
     let Some(outline) = Request::read(&signed.message) else { return Received::Answer(Vec::new()) };
     let Ok(message) = Message::from_octets(signed.message.as_slice()) else { return Received::Answer(Vec::new()) };
@@ -70,35 +71,6 @@ pub(super) fn receive(request: &Request<'_>, zone: &Zone, now: u64) -> Received 
         wanted: read_updates(message, zone),
     };
     Received::Change(Box::new(Pending { change, request: signed, key }))
-}
-
-/// Takes the signature off a request and checks it; else gives the answer that it gets (RFC 8945 section 5.2).
-pub(super) fn authenticate(request: &Request<'_>, zone: &Zone, now: u64) -> Result<(Signed, TsigKey), Vec<u8>> {
-    let mut answer = Vec::with_capacity(request.bytes.len() + 64);
-    let signed = match tsig::take_off(request.bytes) {
-        Ok(Some(signed)) => signed,
-        Ok(None) => {
-            failure(request, Code::REFUSED, &mut answer);
-            return Err(answer);
-        }
-        Err(tsig::Malformed) => {
-            failure(request, Code::FORMERR, &mut answer);
-            return Err(answer);
-        }
-    };
-    let known = zone.key_of(&signed.tsig);
-    let error = match tsig::check_request(&signed, known.as_slice(), now) {
-        Ok(key) => {
-            let key = key.clone();
-            return Ok((signed, key));
-        }
-        Err(Rejected::BadTime(key)) => return Err(bad_time(&signed, key, now)),
-        Err(Rejected::BadKey) => tsig::Error::BadKey,
-        Err(Rejected::BadSig) => tsig::Error::BadSig,
-    };
-    failure(request, NOTAUTH, &mut answer);
-    tsig::append_unsigned(&mut answer, &signed.tsig, error);
-    Err(answer)
 }
 
 impl Pending {
@@ -146,15 +118,6 @@ fn code_of(refusal: &Refusal) -> Code {
         | Refusal::Unverified(_)
         | Refusal::AddressesDiffer => Code::REFUSED,
     }
-}
-
-fn bad_time(request: &Signed, key: &TsigKey, server_time: u64) -> Vec<u8> {
-    let mut answer = Vec::with_capacity(192);
-    if let Some(outline) = Request::read(&request.message) {
-        failure(&outline, NOTAUTH, &mut answer);
-        tsig::sign_bad_time(&mut answer, key, &request.tsig, server_time);
-    }
-    answer
 }
 
 /// Checks the zone section (RFC 2136 section 3.1).

@@ -20,6 +20,9 @@ use crate::secret::Secret;
 /// Seconds by which two clocks may differ (RFC 8945 section 10).
 pub const FUDGE: u16 = 300;
 
+/// The fewest octets that a code may be cut to, if it is not half of them (RFC 8945 section 5.2.2.1).
+const SHORTEST_MAC: usize = 10;
+
 /// A keyed hash that signs transactions (RFC 8945 section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
@@ -181,6 +184,14 @@ pub fn sign_next(message: &mut Vec<u8>, key: &TsigKey, last: &Mac, now: u64) -> 
     mac
 }
 
+/// Signs an answer that tells the client that its code is too short for us (RFC 8945 section 5.2.4).
+///
+/// The rcode in `message` is to be NOTAUTH.
+pub fn sign_bad_trunc(message: &mut Vec<u8>, key: &TsigKey, request: &TsigRecord, now: u64) {
+    let moment = Moment { error: Error::BadTrunc.code(), ..Moment::at(now) };
+    sign(message, key, Some(&request.mac), &moment);
+}
+
 /// Signs an answer that tells the client the server's time, so that it can sign once more (RFC 8945 section 5.2.3).
 ///
 /// The rcode in `message` is to be NOTAUTH.
@@ -300,12 +311,20 @@ pub fn take_off(bytes: &[u8]) -> Result<Option<Signed>, Malformed> {
     }
 }
 
-/// Checks a request's key, then its code, then its time (RFC 8945 section 5.2), and gives the key that signed it.
+/// Checks a request's key, then its code, then its time (RFC 8945 section 5.2), and gives the key that signed it. A code
+/// that is cut short is not enough for us, be it cut as the standard allows.
 ///
 /// # Errors
 /// What is wrong with it; a request that fails on its time alone was signed by its key all the same.
 pub fn check_request<'k>(signed: &Signed, keys: &'k [TsigKey], now: u64) -> Result<&'k TsigKey, Rejected<'k>> {
     let key = keys.iter().find(|key| key.is_named_by(&signed.tsig)).ok_or(Rejected::BadKey)?;
+    let (offered, whole) = (signed.tsig.mac.0.len(), key.algorithm.hmac().digest_algorithm().output_len());
+    if offered > whole || offered < SHORTEST_MAC.max(whole / 2) {
+        return Err(Rejected::Malformed);
+    }
+    if offered < whole {
+        return Err(if starts_mac(signed, key) { Rejected::BadTrunc(key) } else { Rejected::BadSig });
+    }
     if !mac_fits(signed, key, None) {
         return Err(Rejected::BadSig);
     }
@@ -346,6 +365,8 @@ pub enum Error {
     BadKey,
     /// The clocks differ too much, or a later request came first.
     BadTime,
+    /// The code fits as far as it goes.
+    BadTrunc,
 }
 
 impl Error {
@@ -357,6 +378,7 @@ impl Error {
             Self::BadSig => 16,
             Self::BadKey => 17,
             Self::BadTime => 18,
+            Self::BadTrunc => 22,
         }
     }
 }
@@ -375,6 +397,10 @@ pub enum Rejected<'k> {
     BadSig,
     /// The code fits, the clocks do not.
     BadTime(&'k TsigKey),
+    /// The code fits as far as it goes, which is not enough.
+    BadTrunc(&'k TsigKey),
+    /// The code is of a length that no code has (RFC 8945 section 5.2.2.1).
+    Malformed,
 }
 
 /// Why an answer was not accepted.
@@ -426,6 +452,12 @@ fn sign(message: &mut Vec<u8>, key: &TsigKey, request: Option<&Mac>, moment: &Mo
 fn mac_fits(signed: &Signed, key: &TsigKey, request: Option<&Mac>) -> bool {
     let digested = digested(&signed.message, key, request, &Moment::of(&signed.tsig));
     hmac::verify(&key.hmac, &digested, &signed.tsig.mac.0).is_ok()
+}
+
+/// Tells whether a code that is cut short is the beginning of the right one. What it is compared for is refused anyway.
+fn starts_mac(signed: &Signed, key: &TsigKey) -> bool {
+    let whole = hmac::sign(&key.hmac, &digested(&signed.message, key, None, &Moment::of(&signed.tsig)));
+    whole.as_ref().starts_with(&signed.tsig.mac.0)
 }
 
 fn digested(message: &[u8], key: &TsigKey, request: Option<&Mac>, moment: &Moment<'_>) -> Vec<u8> {

@@ -22,6 +22,7 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+pub mod http;
 pub mod load;
 
 /// How long anything may take on a slow machine under load before a test gives up on it.

@@ -1,6 +1,6 @@
 //! Who asks: the peer behind trusted proxies, and the credential that a request shows.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
@@ -8,6 +8,7 @@ use data_encoding::BASE64;
 
 use super::Desk;
 use crate::directory::accounts::hash;
+use crate::directory::network::Network;
 use crate::directory::roll::{Credential, Proof, TokenHash};
 
 /// Where a connection comes from.
@@ -38,23 +39,32 @@ pub(super) struct Rejected {
 }
 
 impl Peer {
-    /// The address of whoever asks: the connection's, or the one that a trusted proxy names.
+    /// The address of whoever asks: the connection's, or the one that a trusted proxy names. `None` for the administrator,
+    /// and where a proxy's word cannot be read: then it is nobody's address, least of all the proxy's.
     pub(super) fn client(self, headers: &HeaderMap, proxies: &[Network]) -> Option<IpAddr> {
         let Self::Address(peer) = self else { return None };
-        let peer = peer.to_canonical();
-        let is_trusted = |address: &IpAddr| proxies.iter().any(|network| network.contains(*address));
-        if !is_trusted(&peer) {
-            return Some(peer);
+        let mut client = peer.to_canonical();
+        let is_trusted = |address: IpAddr| proxies.iter().any(|network| network.contains(address));
+        // Each proxy adds whom it has the request from. From the last one back, as far as they are trusted: what stands
+        // before a stranger's name is the stranger's own word.
+        for list in headers.get_all("x-forwarded-for").iter().rev() {
+            for name in list.as_bytes().rsplit(|byte| *byte == b',') {
+                if !is_trusted(client) {
+                    return Some(client);
+                }
+                client = read_name(name)?;
+            }
         }
-        // The last proxy wrote the last name; what stands before a stranger's name is the stranger's own word.
-        let named = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-        let named: Vec<IpAddr> = named
-            .flat_map(|list| list.split(','))
-            .map(|name| name.trim().parse::<IpAddr>().map(|address| address.to_canonical()))
-            .map_while(Result::ok)
-            .collect();
-        named.iter().rev().find(|address| !is_trusted(address)).copied().or(Some(peer))
+        Some(client)
     }
+}
+
+/// Reads an address as proxies write it: bare, in brackets, or with a port.
+fn read_name(name: &[u8]) -> Option<IpAddr> {
+    let name = str::from_utf8(name).ok()?.trim();
+    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    let address = bare.parse::<IpAddr>().ok().or_else(|| Some(name.parse::<SocketAddr>().ok()?.ip()));
+    address.map(|address| address.to_canonical())
 }
 
 impl Desk {
@@ -129,75 +139,50 @@ fn same(known: &TokenHash, shown: &TokenHash) -> bool {
     known.iter().zip(shown).fold(0, |difference, (one, other)| difference | (one ^ other)) == 0
 }
 
-/// A network of addresses, written `192.0.2.0/24`, or `192.0.2.1` for one of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    base: IpAddr,
-    length: u32,
-}
-
-impl Network {
-    pub(super) fn contains(self, address: IpAddr) -> bool {
-        match (self.base, address) {
-            (IpAddr::V4(base), IpAddr::V4(address)) => {
-                let mask = u32::MAX.checked_shl(32 - self.length).unwrap_or(0);
-                u32::from(base) & mask == u32::from(address) & mask
-            }
-            (IpAddr::V6(base), IpAddr::V6(address)) => {
-                let mask = u128::MAX.checked_shl(128 - self.length).unwrap_or(0);
-                u128::from(base) & mask == u128::from(address) & mask
-            }
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
-        }
-    }
-}
-
-impl std::str::FromStr for Network {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let expected = || format!("`{text}` is no network; expected such as \"192.0.2.1\" or \"2001:db8::/48\"");
-        let (base, length) = text.split_once('/').map_or((text, None), |(base, length)| (base, Some(length)));
-        let base: IpAddr = base.parse().map_err(|_no_address| expected())?;
-        let longest = if base.is_ipv4() { 32 } else { 128 };
-        let length = match length {
-            Some(length) => length.parse().ok().filter(|length| *length <= longest).ok_or_else(expected)?,
-            None => longest,
-        };
-        Ok(Self { base, length })
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
-    fn client(peer: &str, forwarded: &[&str]) -> String {
+    fn client(peer: &str, forwarded: &[&str]) -> Option<String> {
         let mut headers = HeaderMap::new();
         for value in forwarded {
-            headers.append("x-forwarded-for", value.parse().unwrap());
+            headers.append("x-forwarded-for", HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
-        let proxies = ["192.0.2.0/24".parse().unwrap(), "2001:db8::1".parse().unwrap()];
-        Peer::Address(peer.parse().unwrap()).client(&headers, &proxies).unwrap().to_string()
+        let proxies = ["192.0.2.0/24".parse().unwrap(), "2001:db8::1".parse().unwrap(), "127.0.0.1".parse().unwrap()];
+        Peer::Address(peer.parse().unwrap()).client(&headers, &proxies).map(|client| client.to_string())
     }
 
     #[test]
     fn only_trusted_proxies_speak_for_others_and_only_the_last_word_counts() {
-        assert_eq!(client("203.0.113.9", &["198.51.100.1"]), "203.0.113.9");
-        assert_eq!(client("192.0.2.7", &["198.51.100.1"]), "198.51.100.1");
-        assert_eq!(client("192.0.2.7", &["10.0.0.1, 198.51.100.1", "192.0.2.8"]), "198.51.100.1");
-        assert_eq!(client("::ffff:192.0.2.7", &["::ffff:198.51.100.1"]), "198.51.100.1");
-        assert_eq!(client("2001:db8::1", &[]), "2001:db8::1");
-        assert_eq!(client("2001:db8::2", &["198.51.100.1"]), "2001:db8::2");
-        assert_eq!(client("192.0.2.7", &["nonsense"]), "192.0.2.7");
+        for (peer, forwarded, expected) in [
+            ("203.0.113.9", &["198.51.100.1"][..], "203.0.113.9"),
+            ("192.0.2.7", &["198.51.100.1"], "198.51.100.1"),
+            ("192.0.2.7", &["10.0.0.1, 198.51.100.1", "192.0.2.8"], "198.51.100.1"),
+            ("192.0.2.7", &["192.0.2.9,192.0.2.8"], "192.0.2.9"),
+            ("::ffff:192.0.2.7", &["::ffff:198.51.100.1"], "198.51.100.1"),
+            ("2001:db8::1", &[], "2001:db8::1"),
+            ("2001:db8::2", &["198.51.100.1"], "2001:db8::2"),
+            ("2001:db8::2", &["nonsense"], "2001:db8::2"),
+            ("192.0.2.7", &["198.51.100.1:4711"], "198.51.100.1"),
+            ("192.0.2.7", &["[2001:db8::9]:443"], "2001:db8::9"),
+            ("192.0.2.7", &["[2001:db8::9]"], "2001:db8::9"),
+        ] {
+            assert_eq!(client(peer, forwarded).as_deref(), Some(expected), "{peer} for {forwarded:?}");
+        }
     }
 
     #[test]
-    fn networks_hold_what_their_length_says() {
-        let all: Network = "0.0.0.0/0".parse().unwrap();
-        assert!(all.contains("203.0.113.9".parse().unwrap()) && !all.contains("::1".parse().unwrap()));
-        for bad in ["", "192.0.2.1/33", "192.0.2/24", "host", "::/129"] {
-            assert!(bad.parse::<Network>().is_err(), "{bad}");
+    fn what_a_client_writes_itself_neither_hides_it_nor_makes_it_the_proxy() {
+        for own_word in ["x, ", "127.0.0.1, ", ", ", "\u{e9}, ", "192.0.2.8,x,"] {
+            let forwarded = format!("{own_word}203.0.113.5");
+            assert_eq!(client("127.0.0.1", &[&forwarded]).as_deref(), Some("203.0.113.5"), "{own_word}");
+            assert_eq!(client("127.0.0.1", &[own_word, "203.0.113.5"]).as_deref(), Some("203.0.113.5"), "{own_word}");
+        }
+        // A proxy whose word cannot be read speaks for nobody that is known.
+        for nonsense in ["x", "", "unknown", "203.0.113.5, x", "198.51.100.1:99999", "\u{e9}"] {
+            assert_eq!(client("127.0.0.1", &[nonsense]), None, "{nonsense}");
         }
     }
 

@@ -20,13 +20,16 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::auth::Peer;
-use super::places::Places;
 use super::router::router;
 use super::tls::{Certificate, TlsError};
 use super::wait::Follower;
 use super::{Desk, HttpSettings};
+use crate::directory::places::{Place, Places};
+use crate::directory::sockets::bind_tcp;
 
 /// The sockets, open.
 #[derive(Debug)]
@@ -75,14 +78,14 @@ impl Drop for SocketFile {
 }
 
 /// Opens every door. The database's lock is held, so a socket that is there is one that a crash left.
-pub(in crate::directory) async fn open_doors(settings: &HttpSettings, socket: &Path) -> Result<Doors, DoorError> {
+pub(in crate::directory) fn open_doors(settings: &HttpSettings, socket: &Path) -> Result<Doors, DoorError> {
     let certificate = match &settings.tls {
         Some((certificate, key)) => Some(Certificate::load(certificate, key, crate::clock::now())?),
         None => None,
     };
     let (mut addresses, mut tcp) = (Vec::new(), Vec::new());
     for &address in &settings.listen {
-        let bound = TcpListener::bind(address).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let bound = bind_tcp(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (bound, listener) = bound.map_err(|source| DoorError::Bind { address, source })?;
         addresses.push(bound);
         tcp.push(listener);
@@ -115,7 +118,8 @@ fn bind_private(socket: &Path) -> io::Result<UnixListener> {
 pub(in crate::directory) async fn serve(desk: Arc<Desk>, doors: Doors) {
     let router = router(Arc::clone(&desk));
     let certificate = doors.certificate.map(Arc::new);
-    let places = Arc::new(Places::default());
+    let settings = &desk.settings;
+    let places = Places::new(settings.connections, settings.connections_per_address, settings.trusted_proxies.clone());
     let mut tasks = JoinSet::new();
     for listener in doors.tcp {
         let (desk, router, certificate) = (Arc::clone(&desk), router.clone(), certificate.clone());
@@ -123,14 +127,16 @@ pub(in crate::directory) async fn serve(desk: Arc<Desk>, doors: Doors) {
         tasks.spawn(async move {
             let visitor = || async {
                 let (stream, peer) = listener.accept().await?;
-                let Some(place) = places.take(peer.ip().to_canonical(), &desk.settings) else {
+                let Some(place) = places.take(peer.ip()) else {
                     desk.metrics.refused_connection();
                     return Ok(None);
                 };
                 let (desk, router, certificate) = (Arc::clone(&desk), router.clone(), certificate.clone());
                 Ok(Some(async move {
-                    welcome(&desk, router, stream, peer.ip(), certificate.as_deref()).await;
-                    drop(place);
+                    tokio::select! {
+                        () = place.lost() => desk.metrics.refused_connection(),
+                        () = welcome(&desk, router, stream, peer.ip(), certificate.as_deref(), &place) => {}
+                    }
                 }))
             };
             attend(&desk, visitor).await;
@@ -141,7 +147,7 @@ pub(in crate::directory) async fn serve(desk: Arc<Desk>, doors: Doors) {
         let visitor = || async {
             let (stream, _) = administrator.accept().await?;
             let (desk, router) = (Arc::clone(&desk), router.clone());
-            Ok(Some(async move { converse(&desk, router, stream, Peer::Administrator).await }))
+            Ok(Some(async move { converse(&desk, router, stream, Peer::Administrator, None).await }))
         };
         attend(&desk, visitor).await;
     });
@@ -173,34 +179,54 @@ where
     while conversations.join_next().await.is_some() {}
 }
 
-async fn welcome(desk: &Desk, router: Router, stream: TcpStream, peer: IpAddr, certificate: Option<&Certificate>) {
+async fn welcome(
+    desk: &Desk,
+    router: Router,
+    stream: TcpStream,
+    peer: IpAddr,
+    certificate: Option<&Certificate>,
+    place: &Place,
+) {
+    prepare(&stream);
+    let (peer, place) = (Peer::Address(peer), Some(place));
+    let Some(certificate) = certificate else { return converse(desk, router, stream, peer, place).await };
+    if let Some(stream) = shake_hands(certificate.acceptor(crate::clock::now()), stream).await {
+        // Far larger than one without: those are not to have its size.
+        Box::pin(converse(desk, router, stream, peer, place)).await;
+    }
+}
+
+fn prepare(stream: &TcpStream) {
     // Whoever takes nothing of what is sent is cut, be it that he is gone or that he means it.
-    if let Err(error) = setsockopt(&stream, sockopt::TcpUserTimeout, &UNTAKEN_MILLISECONDS) {
+    if let Err(error) = setsockopt(stream, sockopt::TcpUserTimeout, &UNTAKEN_MILLISECONDS) {
         tracing::debug!(%error, "no limit for what is not taken");
     }
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "answers may be held back");
     }
-    let Some(certificate) = certificate else { return converse(desk, router, stream, Peer::Address(peer)).await };
-    let shaking = certificate.acceptor(crate::clock::now()).accept(stream);
-    match timeout(HANDSHAKE_WITHIN, shaking).await {
-        // Far larger than one without: those are not to have its size.
-        Ok(Ok(stream)) => Box::pin(converse(desk, router, stream, Peer::Address(peer))).await,
+}
+
+/// Begins TLS; `None` where none comes about.
+async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(acceptor: TlsAcceptor, stream: S) -> Option<TlsStream<S>> {
+    match timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => return Some(stream),
         Ok(Err(error)) => tracing::debug!(%error, "no TLS came about"),
         Err(_elapsed) => tracing::debug!("TLS took too long"),
     }
+    None
 }
 
 /// Speaks with one client until either has enough.
-async fn converse<S>(desk: &Desk, router: Router, stream: S, peer: Peer)
+async fn converse<S>(desk: &Desk, router: Router, stream: S, peer: Peer, place: Option<&Place>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    desk.metrics.opened();
+    let _open = desk.metrics.open();
     // What HTTP needs is given back before the wait for events, which may be long.
-    let answered = Box::pin(answer(desk, router, stream, peer)).await;
+    let answered = Box::pin(answer(desk, router, stream, peer, place)).await;
     match answered {
         Ok((mut stream, follower)) => {
+            let _busy = place.filter(|_| follower.is_some()).map(Place::busy);
             let farewell = async {
                 if let Some(follower) = follower {
                     follower.tell(&mut stream).await;
@@ -217,7 +243,6 @@ where
         }
         Err(error) => tracing::debug!(%error, "a connection ended in the middle"),
     }
-    desk.metrics.closed();
 }
 
 /// The end of what is under way when the directory is told to stop.
@@ -227,7 +252,13 @@ async fn cut_off(desk: &Desk) {
 }
 
 /// Answers one request after another; gives the connection back when it is through, and who is still to be told of events.
-async fn answer<S>(desk: &Desk, router: Router, stream: S, peer: Peer) -> hyper::Result<(S, Option<Follower>)>
+async fn answer<S>(
+    desk: &Desk,
+    router: Router,
+    stream: S,
+    peer: Peer,
+    place: Option<&Place>,
+) -> hyper::Result<(S, Option<Follower>)>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -238,6 +269,7 @@ where
         // To HEAD nothing follows.
         let is_get = request.method() == Method::GET;
         Box::pin(async move {
+            let _busy = place.map(Place::busy);
             let mut answer = tower_service::Service::call(&mut router, request.map(axum::body::Body::new)).await;
             if let Ok(response) = &mut answer {
                 desk.metrics.answered(response.status().as_u16());
@@ -279,3 +311,80 @@ const UNTAKEN_MILLISECONDS: u32 = 30_000;
 /// How long an answer under way may take once we are told to stop.
 const FAREWELL: Duration = Duration::from_secs(1);
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::socket::getsockopt;
+    use tokio::io::{AsyncReadExt, DuplexStream, duplex};
+    use tokio::time::Instant;
+    use tokio_rustls::rustls::ServerConfig;
+    use tokio_rustls::rustls::server::ResolvesServerCertUsingSni;
+
+    use super::*;
+    use crate::directory::fixture::Fixture;
+    use crate::directory::http::fixture::World;
+
+    /// Begins to say something; gives what is answered to that by the end of the connection, and when that comes.
+    async fn until_the_end(said: &str) -> (String, Duration) {
+        let world = World::new("slow", Fixture::new());
+        let desk = &world.desk;
+        let (mut client, server) = duplex(1 << 16);
+        client.write_all(said.as_bytes()).await.unwrap();
+        let began = Instant::now();
+        converse(desk, router(Arc::clone(desk)), server, Peer::Administrator, None).await;
+        let took = began.elapsed();
+        (heard(&mut client).await, took)
+    }
+
+    async fn heard(client: &mut DuplexStream) -> String {
+        let mut heard = String::new();
+        client.read_to_string(&mut heard).await.unwrap();
+        heard
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_come_to_the_end_of_the_headers_is_cut() {
+        for said in ["", "GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: "] {
+            let (heard, took) = until_the_end(said).await;
+            assert_eq!((heard.as_str(), took), ("", HEADERS_WITHIN), "{said}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_more_after_an_answer_is_cut() {
+        let (heard, took) = until_the_end("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        assert!(heard.starts_with("HTTP/1.1 200 OK\r\n") && heard.ends_with("ok\n"), "{heard}");
+        assert_eq!(took, HEADERS_WITHIN);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_come_to_the_end_of_a_body_is_told_so() {
+        let (heard, took) = until_the_end("PUT /v1/hosts HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{").await;
+        assert!(heard.starts_with("HTTP/1.1 408 ") && heard.contains("too-slow"), "{heard}");
+        // What is left of the body may still come, for as long as headers may take.
+        assert!(took >= crate::directory::http::BODY_WITHIN && took <= Duration::from_secs(30), "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_come_to_speak_tls_is_cut() {
+        let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let nothing = Arc::new(ResolvesServerCertUsingSni::new());
+        let acceptor = TlsAcceptor::from(Arc::new(config.with_no_client_auth().with_cert_resolver(nothing)));
+        let (mut client, server) = duplex(1 << 16);
+        client.write_all(&[0x16, 3, 1]).await.unwrap();
+        let began = Instant::now();
+        assert!(shake_hands(acceptor, server).await.is_none());
+        assert_eq!(began.elapsed(), HANDSHAKE_WITHIN);
+        assert_eq!(heard(&mut client).await, "");
+    }
+
+    #[tokio::test]
+    async fn who_takes_nothing_is_for_the_system_to_cut() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (stream, _client) =
+            tokio::try_join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept()).unwrap();
+        prepare(&stream);
+        assert_eq!(getsockopt(&stream, sockopt::TcpUserTimeout).unwrap(), 30_000);
+    }
+}

@@ -33,12 +33,10 @@ impl Metrics {
         self.refused_connections.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn opened(&self) {
+    /// Counts a connection as open until what this gives is dropped.
+    pub(super) fn open(&self) -> Open<'_> {
         self.connections.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn closed(&self) {
-        self.connections.fetch_sub(1, Ordering::Relaxed);
+        Open(self)
     }
 
     pub(super) fn registered(&self, front: &str, outcome: &Outcome) {
@@ -51,6 +49,16 @@ impl Metrics {
         if let Some(count) = self.registrations.get(front).and_then(|front| front.get(outcome)) {
             count.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+/// A connection that is open.
+#[derive(Debug)]
+pub(super) struct Open<'m>(&'m Metrics);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -70,6 +78,11 @@ impl Desk {
                 let labels = format!("{{front=\"{front}\",outcome=\"{outcome}\"}}");
                 line(&mut text, "ringup_registrations_total", &labels, counted(count));
             }
+        }
+        let failures = "ringup_dns_unauthenticated_total";
+        describe(&mut text, failures, "counter", "Requests by DNS whose signature was missing or wrong, by reason.");
+        for (reason, count) in self.front.failures.counts() {
+            line(&mut text, failures, &format!("{{reason=\"{}\"}}", reason.as_str()), count);
         }
         let (serial, hosts) = self.look(|view, _now| {
             let roll = view.zone.roll();

@@ -8,11 +8,12 @@ mod administration;
 mod auth;
 mod connection;
 pub(crate) mod dyndns;
+#[cfg(test)]
+mod fixture;
 mod history;
 pub(super) mod hosts;
 mod metrics;
 mod nic;
-mod places;
 mod router;
 mod shapes;
 mod throttle;
@@ -28,7 +29,6 @@ use axum::body::Bytes;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-pub use self::auth::Network;
 pub use self::connection::DoorError;
 pub(super) use self::connection::{open_doors, serve};
 use self::metrics::Metrics;
@@ -37,6 +37,7 @@ use self::throttle::Throttle;
 pub use self::tls::TlsError;
 use super::accounts::Accounts;
 use super::front::Front;
+use super::network::Network;
 use super::roll::TokenHash;
 use super::waiters::Listening;
 use super::zone::View;
@@ -55,7 +56,7 @@ pub struct HttpSettings {
     pub administrator: Option<TokenHash>,
     /// How many connections there may be at a time.
     pub connections: usize,
-    /// How many of them from one address.
+    /// How many of them from one network: an IPv4 address, an IPv6 /64.
     pub connections_per_address: usize,
 }
 

@@ -1,10 +1,12 @@
-//! How many failed logins an address, or a login's name, may cost us. Pure: time is an argument.
+//! How many failed logins a network, or a login's name, may cost us. Pure: time is an argument.
 //!
 //! Only failures are counted, and a good credential always passes: nobody can lock its owner out.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
+
+use crate::directory::network::Network;
 
 /// Counts failures; bounded, whatever strangers do.
 #[derive(Debug, Default)]
@@ -15,8 +17,10 @@ pub(super) struct Throttle {
 /// Whose failures are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Subject {
-    Address(IpAddr),
+    Network(Network),
     Name(String),
+    /// Those of whom a proxy tells nothing.
+    Unknown,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -29,8 +33,9 @@ impl Throttle {
     /// Counts a failure; tells whether it is one too many, which is to be answered without a word in the log.
     pub(super) fn failed(&mut self, peer: Option<IpAddr>, name: Option<&str>, now: Instant) -> bool {
         let mut too_many = false;
-        let address = peer.map(|peer| Subject::Address(network(peer)));
-        for subject in address.into_iter().chain(name.map(|name| Subject::Name(name.chars().take(64).collect()))) {
+        let from = peer.map_or(Subject::Unknown, |peer| Subject::Network(Network::of_subscriber(peer)));
+        let name = name.map(|name| Subject::Name(name.chars().take(64).collect()));
+        for subject in [from].into_iter().chain(name) {
             too_many |= self.count(subject, now);
         }
         too_many
@@ -50,14 +55,6 @@ impl Throttle {
         }
         bucket.empty_at = filled;
         false
-    }
-}
-
-/// What one subscriber has: an IPv4 address, or a /64.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),
-        address @ IpAddr::V4(_) => address,
     }
 }
 
@@ -91,6 +88,13 @@ mod tests {
         assert_eq!(count(&mut throttle, "2001:db8::1", "a", now), 10);
         assert_eq!(count(&mut throttle, "2001:db8::2", "b", now), 0);
         assert_eq!(count(&mut throttle, "2001:db8:0:1::2", "d", now), 10);
+    }
+
+    #[test]
+    fn those_of_whom_nothing_is_known_count_as_one() {
+        let (mut throttle, now) = (Throttle::default(), crate::clock::now());
+        assert_eq!((0..100).take_while(|_| !throttle.failed(None, None, now)).count(), 10);
+        assert_eq!(count(&mut throttle, "203.0.113.9", "a", now), 10);
     }
 
     #[test]

@@ -23,10 +23,9 @@ use self::socket::Source;
 use self::stop::Signal;
 pub(super) use self::stop::Stop;
 use super::answer::Transport;
-use super::front::{Front, is_update, limited};
+use super::front::{Front, Taken, is_update, limited};
 use super::limits::Limits;
 use super::request::Request;
-use super::update::Received;
 
 /// Starts a thread that answers at a socket until it is told to stop; gives where its end is told, with an error or without.
 ///
@@ -153,9 +152,9 @@ impl Answerer {
             }
             let Some(out) = self.outgoing.get_mut(ways.peers.len()) else { continue };
             out.clear();
-            let is_limited = ip(&way.peer).is_some_and(|ip| limited(&request, &self.limits, ip, now, out));
-            if !is_limited {
-                front.query(&request, &index, now, Transport::Udp, out);
+            let Some(from) = ip(&way.peer) else { continue };
+            if !limited(&request, &self.limits, from, now, out) {
+                front.query(&request, &index, now, Transport::Udp, from, out);
             }
             if !out.is_empty() {
                 ways.peers.push(Some(way.peer));
@@ -191,14 +190,9 @@ impl Answerer {
     fn update(&self, bytes: &[u8], way: Way) {
         let Way { peer, source } = way;
         let (Some(request), Some(ip)) = (Request::read(bytes), ip(&peer)) else { return };
-        match self.front.receive(&request) {
-            Received::Answer(answer) => self.socket.send(&answer, peer, source),
-            Received::Unauthenticated(answer) => {
-                if self.limits.failure(ip, self.front.clock.now()) {
-                    self.socket.send(&answer, peer, source);
-                }
-            }
-            Received::Change(pending) => {
+        match self.front.receive(&request, ip, Transport::Udp) {
+            Taken::Answer(answer) => self.socket.send(&answer, peer, source),
+            Taken::Change(pending) => {
                 let socket = self.socket.clone();
                 self.front.record(pending, move |answer| socket.send(&answer, peer, source));
             }

@@ -11,9 +11,11 @@ use std::sync::Arc;
 use nix::errno::Errno;
 use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockFlag, SockType,
-    SockaddrStorage, bind, sendmmsg, sendmsg, setsockopt, socket, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockType, SockaddrStorage, bind, sendmmsg,
+    sendmsg, setsockopt, sockopt,
 };
+
+use crate::directory::sockets::open;
 
 /// A bound socket; its copies are the same one.
 #[derive(Clone, Debug)]
@@ -28,8 +30,7 @@ impl Socket {
     /// # Errors
     /// What the system says.
     pub(in crate::directory) fn bind(address: SocketAddr) -> io::Result<Self> {
-        let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
-        let fd = socket(family, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
+        let fd = open(address, SockType::Datagram)?;
         setsockopt(&fd, sockopt::ReusePort, &true)?;
         // As much as the system grants: what waits there is not lost.
         let _smaller = setsockopt(&fd, sockopt::RcvBuf, &RECEIVE_BUFFER);

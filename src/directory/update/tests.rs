@@ -29,7 +29,8 @@ fn receive(bytes: &[u8], zone: &Zone, now: u64) -> Received {
 
 fn answered(received: Received) -> Vec<u8> {
     match received {
-        Received::Answer(answer) | Received::Unauthenticated(answer) => answer,
+        Received::Answer(answer) => answer,
+        Received::Unauthenticated(failed) => failed.answer,
         Received::Change(_) => panic!("{received:?}"),
     }
 }

@@ -137,3 +137,37 @@ fn nobody_may_sign_for_longer_than_five_minutes() {
     assert!(check_request(&taken, std::slice::from_ref(&key), NOW + 300).is_ok());
     assert!(matches!(check_request(&taken, std::slice::from_ref(&key), NOW + 301), Err(Rejected::BadTime(_))));
 }
+
+#[test]
+fn a_code_cut_short_is_told_from_a_wrong_one_and_from_none() {
+    let key = key_of(SECRET);
+    let mut request = message();
+    let _mac = sign_request(&mut request, &key, NOW);
+    let whole = take_off(&request).unwrap().unwrap();
+    let checked = |length: usize, first: u8| {
+        let mut cut = whole.clone();
+        cut.tsig.mac.0.resize(length, 0);
+        if let Some(byte) = cut.tsig.mac.0.first_mut() {
+            *byte ^= first;
+        }
+        check_request(&cut, std::slice::from_ref(&key), NOW).map(|_| ()).map_err(|rejected| format!("{rejected:?}"))
+    };
+    let rejected = |length, first, expected: &str| {
+        let said = checked(length, first).unwrap_err();
+        assert!(said.starts_with(expected), "{length} octets: {said}");
+    };
+    assert_eq!(checked(32, 0), Ok(()));
+    rejected(16, 0, "BadTrunc");
+    rejected(31, 0, "BadTrunc");
+    rejected(16, 1, "BadSig");
+    rejected(15, 0, "Malformed");
+    rejected(0, 0, "Malformed");
+    rejected(33, 0, "Malformed");
+
+    let mut cut = whole.tsig.clone();
+    cut.mac.0.truncate(16);
+    let mut answer = message();
+    sign_bad_trunc(&mut answer, &key, &cut, NOW);
+    let answer = take_off(&answer).unwrap().unwrap();
+    assert!(answer.tsig.error == 22 && mac_fits(&answer, &key, Some(&cut.mac)), "{answer:?}");
+}
