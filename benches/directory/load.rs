@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmmsg};
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmmsg, setsockopt, sockopt};
 
 /// What was measured.
 #[derive(Default)]
@@ -46,10 +46,17 @@ pub(crate) fn name(number: u32) -> Vec<u8> {
     [&[label.len() as u8], label.as_bytes(), b"\x03dyn\x04test\0"].concat()
 }
 
+/// Opens a socket to a server, with room for all answers to a batch of a thousand that come at once.
+pub(crate) fn connect(server: SocketAddr) -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER).unwrap();
+    socket.connect(server).unwrap();
+    socket
+}
+
 /// Asks once.
 pub(crate) fn exchange(address: SocketAddr, request: &[u8], patience: Duration) -> Option<Vec<u8>> {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.connect(address).unwrap();
+    let socket = connect(address);
     socket.set_read_timeout(Some(patience)).unwrap();
     socket.send(request).ok()?;
     let mut buffer = vec![0; 2048];
@@ -73,8 +80,7 @@ pub(crate) fn address_in(answer: &[u8], number: u32) -> Option<Ipv4Addr> {
 
 /// Keeps so many queries in flight for so long.
 pub(crate) fn queries(server: SocketAddr, hosts: u32, in_flight: usize, time: Duration) -> Rate {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.connect(server).unwrap();
+    let socket = connect(server);
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let queries: Vec<Vec<u8>> = (0..=u16::MAX)
         .map(|id| {
@@ -133,3 +139,4 @@ pub(crate) fn queries(server: SocketAddr, hosts: u32, in_flight: usize, time: Du
 }
 
 const BATCH: usize = 64;
+const RECEIVE_BUFFER: usize = 4 << 20;

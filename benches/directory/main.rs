@@ -3,6 +3,7 @@
 //!
 //!     cargo bench --bench directory                all of it: six minutes, and then a hundred thousand who wait
 //!     cargo bench --bench directory -- quick       two seconds each, without a million hosts and those who wait
+//!     cargo bench --bench directory -- ringup      without the others; their names choose as well
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -36,15 +37,18 @@ fn main() {
         return println!("{woken} {each}");
     }
     let quick = arguments.iter().any(|argument| argument == "quick");
+    let named: Vec<Kind> =
+        Kind::ALL.into_iter().filter(|kind| arguments.iter().any(|name| name == kind.name())).collect();
+    let chosen = if named.is_empty() { &Kind::ALL[..] } else { &named };
     server::pin(std::process::id(), GENERATOR);
     let mut table = Table::new();
     let seconds = if quick { 2 } else { 5 };
-    for kind in Kind::ALL {
+    for &kind in chosen {
         println!("bench directory: {} with {HOSTS} hosts", kind.name());
         measure(kind, seconds, &mut table);
     }
     if !quick {
-        for kind in Kind::ALL {
+        for &kind in chosen {
             println!("bench directory: {} with {MANY} hosts", kind.name());
             let server = Server::start(kind, MANY);
             table.set("start-up, s, 1M hosts", kind, format!("{:.2}", server.started_in.as_secs_f64()));
@@ -54,7 +58,7 @@ fn main() {
         }
     }
     println!("\n{}{table}{LEGEND}", machine(seconds));
-    if !quick {
+    if !quick && chosen.contains(&Kind::Ringup) {
         let mut table = Table::new();
         measure_many_waiting(&mut table);
         println!("{table}");

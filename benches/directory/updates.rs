@@ -1,6 +1,6 @@
 //! Updates: so many in flight, each signed and answered; and how soon they are seen.
 
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use ringup::dns::{message, tsig};
@@ -80,8 +80,7 @@ fn plain(id: u16, number: u32, address: Ipv4Addr) -> Vec<u8> {
 
 /// Keeps so many updates in flight, until the time or what was prepared is over.
 pub(crate) fn run(server: &mut Server, update: Update, in_flight: usize, time: Duration) -> Rate {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.connect(server.address).unwrap();
+    let socket = load::connect(server.address);
     socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     let most = match (in_flight, update) {
         (1, _) => 8_000,
@@ -136,8 +135,7 @@ pub(crate) fn run(server: &mut Server, update: Update, in_flight: usize, time: D
 
 /// Measures from sending an update until a query gives its address.
 pub(crate) fn visible(server: &mut Server, update: Update, time: Duration) -> Rate {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.connect(server.address).unwrap();
+    let socket = load::connect(server.address);
     socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let mut rate = Rate::default();
     let mut buffer = [0; 2048];

@@ -1,17 +1,17 @@
 //! Those who wait for hosts over HTTP: each for a host of its own, on a connection of its own.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, setsockopt, socket, sockopt};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::HOSTS;
-use super::load::Rate;
+use super::load::{self, Rate};
 use super::server::{Kind, Server};
 use super::updates::{self, Update};
 
@@ -36,8 +36,7 @@ impl Waiting {
 
     /// Registers hosts that are waited for, one after another, and measures until it is told.
     pub(crate) fn wake(&mut self, server: &mut Server, time: Duration) -> Rate {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.connect(server.address).unwrap();
+        let socket = load::connect(server.address);
         let mut rate = Rate::default();
         let begin = Instant::now();
         for turn in 0.. {
@@ -110,6 +109,8 @@ fn wait(server: SocketAddr, number: u32) -> TcpStream {
     let fd = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
     // An address has some 28,000 ports for this.
     let [.., high, low] = (1 + number / 20_000).to_be_bytes();
+    // Its port is chosen with the connection: to find one that nobody has to any server takes ever longer.
+    setsockopt(&fd, sockopt::IpBindAddressNoPort, &true).unwrap();
     bind(fd.as_raw_fd(), &SockaddrIn::new(127, 9, high, low, 0)).unwrap();
     connect(fd.as_raw_fd(), &SockaddrIn::from(server)).unwrap();
     let mut stream = TcpStream::from(fd);
