@@ -179,6 +179,8 @@ impl Store {
             return Err(Unread::Refused(StoreError::OtherZone { path, found: apex, expected }));
         }
         let index = read_all(&connection, serial, zone)?.map_err(Unread::Damaged)?;
+        // It has all gone through the cache once, and most of it is not needed there again.
+        connection.execute_batch("PRAGMA shrink_memory")?;
         Ok((connection, index))
     }
 

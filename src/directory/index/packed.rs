@@ -108,7 +108,7 @@ impl<'k> Kept<'k> {
 }
 
 /// The fingerprint of a signature's code.
-pub(in crate::directory) type MacPrint = [u8; 8];
+pub(in crate::directory) type MacPrint = [u8; 6];
 
 /// What a key has signed in one second, the last in which it did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,8 +120,9 @@ pub(in crate::directory) struct Signatures<'k> {
 }
 
 pub(super) fn fingerprint(hasher: &RandomState, by: &str, mac: &[u8]) -> (u32, MacPrint) {
-    let [a, b, c, d, ..] = hasher.hash_one(by).to_be_bytes();
-    (u32::from_be_bytes([a, b, c, d]), hasher.hash_one(mac).to_be_bytes())
+    let [a, b, c, ..] = hasher.hash_one(by).to_be_bytes();
+    let [mac @ .., _, _] = hasher.hash_one(mac).to_be_bytes();
+    (u32::from_be_bytes([0, a, b, c]), mac)
 }
 
 /// Packs a registration that follows another.
@@ -144,13 +145,14 @@ pub(super) fn pack(entry: &Entry, before: Option<Kept<'_>>, hasher: &RandomState
     // A record has at most eight addresses.
     let counts = u8::try_from(four.len() << 4 | six.len()).unwrap_or_default();
     let mut bytes = vec![flags, counts];
-    push_number(&mut bytes, entry.received);
+    push_difference(&mut bytes, entry.received, EPOCH);
     push_number(&mut bytes, u64::from(record.lease()));
     push_number(&mut bytes, record.seq().number());
     push_difference(&mut bytes, record.issued(), entry.received);
     let mac = entry.fence.as_ref().map_or(&[][..], |fence| &fence.mac);
     let (by, mac) = fingerprint(hasher, &entry.key, mac);
-    bytes.extend(by.to_be_bytes());
+    let [_, by_print @ ..] = by.to_be_bytes();
+    bytes.extend(by_print);
     if let Some(fence) = &entry.fence {
         push_difference(&mut bytes, fence.time_signed, entry.received);
         let same = before.and_then(|before| before.signatures());
@@ -181,11 +183,12 @@ pub(super) fn pack(entry: &Entry, before: Option<Kept<'_>>, hasher: &RandomState
 pub(super) fn unpack(bytes: &[u8]) -> Option<Kept<'_>> {
     let mut reader = Reader(bytes);
     let [flags, counts] = reader.array().copied()?;
-    let received = reader.number();
+    let received = reader.difference(EPOCH);
     let lease = u32::try_from(reader.number()).unwrap_or(u32::MAX);
     let seq = reader.number();
     let issued = reader.difference(received);
-    let by = u32::from_be_bytes(reader.array().copied().unwrap_or_default());
+    let [a, b, c] = reader.array().copied().unwrap_or_default();
+    let by = u32::from_be_bytes([0, a, b, c]);
     let (mut time_signed, mut macs) = (0, &[][..]);
     if flags & FENCED != 0 {
         time_signed = reader.difference(received);
@@ -263,6 +266,8 @@ pub(super) fn expire(bytes: &mut [u8]) {
     }
 }
 
+/// Where times are counted from, in Unix seconds: within four years of it, either way, they take four octets.
+const EPOCH: u64 = 1_830_000_000;
 const ONLINE: u8 = 1;
 const EXPIRED: u8 = 2;
 const FENCED: u8 = 4;
