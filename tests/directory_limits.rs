@@ -12,7 +12,7 @@ use std::io::{Error, Read, Write};
 use std::net::TcpStream;
 
 use ringup::dns::tsig::{self, Algorithm, TsigKey};
-use ringup::dns::{WallClock, message};
+use ringup::dns::{UpdateError, WallClock, message};
 use ringup::record::{HostName, Identity, Record, Seq, SignedRecord};
 use ringup::secret::Secret;
 use tokio::io::AsyncReadExt;
@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use self::support::BOUND;
-use self::support::http::{Directory, curl};
+use self::support::http::{ADMINISTRATOR, Directory, curl};
 
 #[tokio::test]
 async fn a_client_behind_a_proxy_is_never_taken_for_the_proxy() {
@@ -97,6 +97,86 @@ async fn wrong_signatures_over_one_connection_are_not_answered_for_ever_and_the_
     assert!((1..=5).contains(&told("the key's secret is another here")), "{log}");
     assert!(log.contains("home") && told("it is not signed") == 1, "{log}");
     assert!(!log.contains("127.0.0.1:") || told("refused for its signature") < 10, "{log}");
+}
+
+#[tokio::test]
+async fn a_host_that_changes_without_end_is_asked_to_wait_and_the_log_says_so_once() {
+    let directory = Directory::start_limited("updates-per-minute = 5\n").await;
+    let password = directory.login("router", &["cam.dyn.test", "nas.dyn.test"]).await;
+    let login = format!("router:{password}");
+    let update = async |host: &str, last: u32| {
+        let path = format!("/nic/update?hostname={host}.dyn.test&myip=203.0.113.{last}");
+        directory.curl(&path, &["--user", &login]).await
+    };
+    let mut refused = None;
+    // Five at once and one in twelve seconds.
+    for last in 0..200 {
+        let answer = update("cam", last).await;
+        if answer.status != 200 {
+            refused = Some((last, answer));
+            break;
+        }
+    }
+    let (last, answer) = refused.expect("a flood goes through");
+    assert!(last >= 5 && answer.headers.contains("retry-after: "), "{answer:?}");
+    assert_eq!((answer.status, answer.body.as_str()), (503, "911\n"), "never 429");
+    assert_eq!(update("nas", 1).await.body, "good 203.0.113.1\n", "another host has its own");
+
+    // A host's own statements, by DNS and as JSON, count alike.
+    let key =
+        TsigKey::new("home", Algorithm::HmacSha256, &Secret::new(b"aG9tZSBob21lIGhvbWUgaG9tZQ==".to_vec())).unwrap();
+    let (resolver, identity) = (directory.resolver(), Identity::generate().unwrap());
+    let token = directory.login("home-token", &["home.dyn.test"]).await;
+    let statement = |seq: u64| {
+        let (seq, now) = (Seq::new(seq).unwrap(), WallClock::system().now());
+        let record = Record::online(home(), vec!["203.0.113.9".parse().unwrap()], seq, now, 600).unwrap();
+        SignedRecord::sign(record, &identity)
+    };
+    let mut seq = 0;
+    let failed = loop {
+        seq += 1;
+        let deadline = tokio::time::Instant::now() + BOUND;
+        let done = resolver.update(&"dyn.test".parse().unwrap(), &statement(seq), &key, deadline).await;
+        match done {
+            Ok(_) if seq < 200 => {}
+            other => break other,
+        }
+    };
+    assert!(matches!(failed, Err(UpdateError::Failed)), "{failed:?}");
+    let bearer = format!("Authorization: Bearer {token}");
+    let mut answer =
+        directory.curl("/v1/hosts/home.dyn.test", &["-H", &bearer, "--data-binary", &statement(500).to_string()]).await;
+    while answer.status == 200 {
+        seq += 1;
+        let statement = statement(500 + seq).to_string();
+        answer = directory.curl("/v1/hosts/home.dyn.test", &["-H", &bearer, "--data-binary", &statement]).await;
+    }
+    assert_eq!((answer.status, answer.json()["error"].as_str().unwrap()), (429, "too-many"), "{answer:?}");
+    assert!(answer.headers.contains("retry-after: "), "{answer:?}");
+
+    let figures = directory.curl("/metrics", &[]).await.body;
+    for figure in [
+        "ringup_registrations_total{front=\"dns\",outcome=\"refused\"} 1\n",
+        "ringup_registrations_total{front=\"dyndns2\",outcome=\"refused\"} 1\n",
+        "ringup_registrations_total{front=\"json\",outcome=\"refused\"} 1\n",
+        "ringup_hosts_online 3\n",
+        "ringup_commit_seconds_bucket{le=\"+Inf\"} ",
+    ] {
+        assert!(figures.contains(figure), "{figure}: {figures}");
+    }
+    let (_status, log) = directory.daemon.terminate().await;
+    assert!((2..=4).contains(&log.matches("changes too often").count()), "{log}");
+}
+
+#[tokio::test]
+async fn the_status_page_tells_strangers_numbers_and_the_administrator_names() {
+    let directory = Directory::start().await;
+    let page = directory.curl("/", &[]).await;
+    assert!(page.status == 200 && page.headers.contains("content-type: text/html"), "{page:?}");
+    assert!(page.body.contains("registrations are taken") && !page.body.contains("home.dyn.test"), "{page:?}");
+    let administrator = format!("Authorization: Bearer {ADMINISTRATOR}");
+    assert!(directory.curl("/", &["-H", &administrator]).await.body.contains("home.dyn.test"));
+    assert_eq!(directory.curl("/openapi.json", &[]).await.json()["openapi"], "3.1.0");
 }
 
 fn home() -> HostName {

@@ -151,7 +151,7 @@ fn ours(folder: &Path, address: SocketAddr, http: SocketAddr, hosts: u32, identi
     write(folder, "bench.tsig", SECRET);
     let config = format!(
         "[directory]\nlisten = [\"{address}\"]\ndatabase = \"directory.db\"\nzone = \"dyn.test\"\n\
-         nameserver = \"ns.dyn.test\"\nanswers-per-second = 0\n\
+         nameserver = \"ns.dyn.test\"\nanswers-per-second = 0\nupdates-per-minute = 0\n\
          [[directory.key]]\nname = \"bench\"\nsecret = \"bench.tsig\"\nhosts = [\"*.dyn.test\"]\n\
          uncertified-lease = \"960h\"\n\
          [directory.http]\nlisten = [\"{http}\"]\nconnections = 200000\nconnections-per-address = 200000\n"

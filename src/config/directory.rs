@@ -30,6 +30,9 @@ pub struct Directory {
     /// How many answers a network of strangers gets by UDP in a second; 0 for any number.
     #[serde(default = "default_answers")]
     pub answers_per_second: u32,
+    /// How often a host may change in a minute, and at once; 0 for any number.
+    #[serde(default = "default_updates")]
+    pub updates_per_minute: u32,
     /// For how many days what hosts said before is remembered; without it, for ever.
     pub history_days: Option<u32>,
     /// Who may register what.
@@ -106,6 +109,7 @@ impl Config {
             settings.http = self.http(http)?;
         }
         settings.answers_a_second = section.answers_per_second;
+        settings.updates_a_minute = section.updates_per_minute;
         settings.history = section.history_days.map(|days| Duration::from_secs(u64::from(days) * 86_400));
         for (index, key) in section.keys.iter().enumerate() {
             settings.keys.push(self.binding(&format!("directory.key[{index}]"), key, &settings)?);
@@ -154,4 +158,8 @@ impl Config {
 
 fn default_answers() -> u32 {
     1000
+}
+
+fn default_updates() -> u32 {
+    60
 }

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use domain::base::iana::Rtype;
 
 use super::entry::{Certified, Entry, Fence, Known};
+use super::pace::TooOften;
 use super::statement::Statement;
 use super::zone::{Place, View};
 use crate::record::{HostName, Record, RecordError, Seq, StatementError, VerifyError};
@@ -105,8 +106,16 @@ pub(super) enum Refusal {
     Record(#[from] RecordError),
     #[error("the addresses differ from the statement's")]
     AddressesDiffer,
+    #[error("the host changes too often; it may again in {again_in} s")]
+    TooOften { again_in: u32, is_news: bool },
     #[error("the statement's seq {offered} is not above the known {known}")]
     Stale { offered: Seq, known: Seq },
+}
+
+impl From<TooOften> for Refusal {
+    fn from(TooOften { again_in, is_news }: TooOften) -> Self {
+        Self::TooOften { again_in, is_news }
+    }
 }
 
 /// Decides a change at a time in Unix seconds: gives the new entries of its hosts, none where nothing is left to be done.

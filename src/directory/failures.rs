@@ -73,6 +73,14 @@ impl Failures {
         };
         limits.take(from, now).then_some(answer)
     }
+
+    /// Takes note of somebody who asked for a copy of the zone and may not have one.
+    pub(super) fn refused_transfer(&self, from: IpAddr, now: u64) {
+        if self.said.lock().unwrap_or_else(PoisonError::into_inner).is_news(None, Reason::Unsigned, now) {
+            tracing::warn!("a transfer of the zone was refused; only [[directory.secondary]] may have it");
+            tracing::debug!(%from, "it was asked for from there");
+        }
+    }
 }
 
 /// What the log has told lately.

@@ -9,8 +9,9 @@ use tokio::sync::oneshot;
 
 use super::answer::{self, Code, Transport, UPDATE};
 use super::authentication::authenticate;
-use super::book::Change;
+use super::book::{Change, Refusal};
 use super::failures::Failures;
+use super::figures::{Figures, Via};
 use super::index::Index;
 use super::limits::Limits;
 use super::request::Request;
@@ -30,6 +31,7 @@ pub(super) struct Front {
     pub(super) waiters: Arc<Waiters>,
     pub(super) clock: WallClock,
     pub(super) failures: Failures,
+    pub(super) figures: Arc<Figures>,
 }
 
 /// What an update comes to.
@@ -87,26 +89,30 @@ impl Front {
     /// Has the change of an update decided and put on the disk; hands its answer to `send` then.
     pub(super) fn record(&self, pending: Box<Pending>, send: impl FnOnce(Vec<u8>) + Send + 'static) {
         let clock = self.clock.clone();
-        self.hand_over(pending.change.clone(), move |decided| send(pending.answer(&decided.outcome, clock.now())));
+        self.hand_over(pending.change.clone(), Via::Dns, move |decided| {
+            send(pending.answer(&decided.outcome, clock.now()));
+        });
     }
 
     /// Has a change decided, and put on the disk if it is accepted.
     ///
     /// # Cancel safety
     /// Dropping it leaves open whether the change was made.
-    pub(super) async fn order(&self, change: Change) -> Decided {
+    pub(super) async fn order(&self, change: Change, via: Via) -> Decided {
         let (done, decided) = oneshot::channel();
-        self.hand_over(change, move |told| {
+        self.hand_over(change, via, move |told| {
             // Whoever does not wait any more asks again.
             let _gone = done.send(told);
         });
         decided.await.unwrap_or_else(|_writer_ended| Decided::failed())
     }
 
-    fn hand_over(&self, change: Change, told: impl FnOnce(Decided) + Send + 'static) {
+    fn hand_over(&self, change: Change, via: Via, told: impl FnOnce(Decided) + Send + 'static) {
         let by = change.by.clone();
         let host = change.wanted.as_ref().ok().and_then(|wanted| wanted.first()).map(|wanted| wanted.host.clone());
+        let figures = Arc::clone(&self.figures);
         let done = Box::new(move |decided: Decided| {
+            figures.changed(via, &decided.outcome);
             report(&by, host.as_ref(), &decided);
             told(decided);
         });
@@ -146,7 +152,9 @@ fn report(key: &str, host: Option<&HostName>, decided: &Decided) {
         tracing::info!(host = %record.host(), seq = %record.seq(), state = %record.state(), key, "registered");
         tracing::debug!(host = %record.host(), addresses = ?record.addresses(), "registered addresses");
     }
-    if let Outcome::Refused(refusal) = &decided.outcome {
+    if let Outcome::Refused(refusal) = &decided.outcome
+        && !matches!(refusal, Refusal::TooOften { is_news: false, .. })
+    {
         let host = host.map(tracing::field::display);
         tracing::warn!(host, key, reason = %refusal, "update refused");
     }

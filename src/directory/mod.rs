@@ -11,6 +11,7 @@ mod authentication;
 mod book;
 mod entry;
 mod failures;
+mod figures;
 #[cfg(test)]
 mod fixture;
 mod front;
@@ -21,6 +22,7 @@ mod index;
 mod limits;
 mod network;
 mod notify;
+mod pace;
 mod places;
 mod request;
 mod roll;
@@ -50,11 +52,13 @@ use tokio_util::sync::CancellationToken;
 use self::accounts::Accounts;
 pub use self::accounts::{CredentialInfo, Made, NewCredential, NewHost};
 use self::failures::Failures;
+use self::figures::Figures;
 use self::front::Front;
 use self::http::Desk;
 pub use self::http::{DoorError, HttpSettings, TlsError, socket_of, token_hash};
 use self::limits::Limits;
 pub use self::network::Network;
+use self::pace::Pace;
 pub use self::roll::TokenHash;
 use self::store::Store;
 pub use self::store::StoreError;
@@ -86,6 +90,8 @@ pub struct Settings {
     pub secondaries: Vec<Secondary>,
     /// How many answers a network of strangers gets by UDP in a second; zero for any number.
     pub answers_a_second: u32,
+    /// How often a host may change in a minute, and at once; zero for any number.
+    pub updates_a_minute: u32,
     /// How long what hosts said before is remembered; `None` for ever.
     pub history: Option<Duration>,
 }
@@ -108,6 +114,7 @@ impl Settings {
             http: HttpSettings::default(),
             secondaries: Vec::new(),
             answers_a_second: 0,
+            updates_a_minute: 0,
             history: None,
         }
     }
@@ -175,8 +182,11 @@ pub async fn run(
     let (serials, told) = watch::channel(index.serial);
     let index = Arc::new(RwLock::new(index));
     let waiters = Arc::new(Waiters::default());
+    let figures = Arc::new(Figures::new(&settings.secondaries));
     let (orders, written) = writer::start(Writer {
         store,
+        figures: Arc::clone(&figures),
+        pace: Pace::new(settings.updates_a_minute),
         zone: Arc::clone(&zone),
         index: Arc::clone(&index),
         waiters: Arc::clone(&waiters),
@@ -185,7 +195,7 @@ pub async fn run(
         history: settings.history.map(|history| history.as_secs()),
     })
     .map_err(|source| DirectoryError::Thread { source })?;
-    let front = Arc::new(Front { zone, index, orders, waiters, clock, failures: Failures::new() });
+    let front = Arc::new(Front { zone, index, orders, waiters, clock, failures: Failures::new(), figures });
     let transfers = Transfers {
         database: settings.database.clone(),
         secondaries: settings.secondaries.clone(),
@@ -216,9 +226,9 @@ pub async fn run(
         serving.await;
         None
     });
-    for secondary in settings.secondaries {
+    for (secondary, figures) in settings.secondaries.into_iter().zip(&front.figures.secondaries) {
         let (zone, clock) = (Arc::clone(&front.zone), front.clock.clone());
-        let telling = notify::tell(secondary, zone, told.clone(), clock, shutdown.clone());
+        let telling = notify::tell(secondary, zone, told.clone(), clock, Arc::clone(figures), shutdown.clone());
         tasks.spawn(async move {
             telling.await;
             None

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::Secondary;
+use super::figures::Told;
 use super::zone::{CONFIGURED_TTL, Zone, soa};
 use crate::dns::{WallClock, tsig};
 
@@ -20,6 +21,7 @@ pub(super) async fn tell(
     zone: Arc<Zone>,
     mut serials: watch::Receiver<u32>,
     clock: WallClock,
+    figures: Arc<Told>,
     shutdown: CancellationToken,
 ) {
     tokio::select! {
@@ -29,6 +31,7 @@ pub(super) async fn tell(
             loop {
                 let serial = *serials.borrow_and_update();
                 if tell_once(&secondary, &zone, serial, silence.pause(), &clock).await {
+                    figures.heard(serial);
                     if silence.ended() {
                         tracing::info!(secondary = %secondary.address, serial, "a secondary answers NOTIFY again");
                     }
@@ -37,7 +40,10 @@ pub(super) async fn tell(
                         // There is no writer any more.
                         std::future::pending::<()>().await;
                     }
-                } else if silence.goes_on() {
+                    continue;
+                }
+                figures.silent();
+                if silence.goes_on() {
                     tracing::warn!(
                         secondary = %secondary.address, serial,
                         "a secondary does not answer NOTIFY, and may have an old copy of the zone; is it running, and does \
@@ -173,7 +179,8 @@ mod tests {
         let settings = Secondary { address: secondary.local_addr().unwrap(), name: None, key: None };
         let zone = Arc::new(Fixture::new().zone);
         let (clock, shutdown) = (WallClock::from_fn(|| NOW), CancellationToken::new());
-        let telling = tell(settings, zone, told, clock, shutdown.clone());
+        let figures = Arc::new(Told::new(settings.address));
+        let telling = tell(settings, zone, told, clock, Arc::clone(&figures), shutdown.clone());
         let serial = Cell::new(1);
         let busy = async {
             loop {
@@ -195,10 +202,12 @@ mod tests {
                 // The serial is followed by four numbers more.
                 let told: [u8; 4] = notification[length - 20..length - 16].try_into().unwrap();
                 assert!(serial.get() - u32::from_be_bytes(told) <= 1, "an old serial: {told:?}");
+                assert_eq!(figures.unanswered(), 8);
                 let mut answer = notification;
                 answer[2] |= 0x80;
                 secondary.send_to(&answer, from).await.unwrap();
                 let _next = secondary.recv_from(&mut buffer).await.unwrap();
+                assert_eq!((figures.serial(), figures.unanswered()), (u32::from_be_bytes(told), 0));
                 assert!(began.elapsed() <= Duration::from_secs(heard[8] + 3), "told at once of the next change");
                 return heard;
             }

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::Transport;
+use super::figures::Tally;
 use super::front::{Front, Taken, is_update, refuse};
 use super::places::{Place, Places};
 use super::request::Request;
@@ -86,6 +87,9 @@ async fn answer(front: &Front, request: &Request<'_>, peer: IpAddr) -> Vec<u8> {
     if !is_update(request) {
         let mut out = Vec::with_capacity(512);
         front.query(request, &front.read(), front.clock.now(), Transport::Tcp, peer, &mut out);
+        let mut tally = Tally::default();
+        tally.answered(&out, false);
+        front.figures.queries(Transport::Tcp).add(&tally);
         return out;
     }
     match front.receive(request, peer, Transport::Tcp) {

@@ -14,6 +14,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use super::Secondary;
 use super::answer::{Code, Transport, failure};
 use super::authentication::authenticate;
+use super::figures::{End, Kind};
 use super::front::Front;
 use super::request::{HEADER, Question, Request};
 use super::statement::Statement;
@@ -73,13 +74,15 @@ impl Transfers {
         let refusal = if question.class != Class::IN.to_int() || question.name.as_slice() != front.zone.apex_wire {
             Some(NOTAUTH)
         } else if !self.allows(signer.as_ref().map(|(key, _)| key), from) {
-            tracing::warn!(%from, "a transfer of the zone was refused; only [[directory.secondary]] may have it");
+            front.failures.refused_transfer(from, now);
             Some(Code::REFUSED)
         } else {
             None
         };
         let mut signer = Signer { signer, is_first: true };
+        let kind = if question.rtype == Rtype::IXFR { Kind::Ixfr } else { Kind::Axfr };
         if let Some(code) = refusal {
+            front.figures.transferred(kind, End::Refused);
             let mut answer = Vec::new();
             failure(&request, code, &mut answer);
             signer.sign(&mut answer, now);
@@ -94,9 +97,14 @@ impl Transfers {
             since: request.serial.filter(|_| question.rtype == Rtype::IXFR),
         };
         let making = tokio::task::spawn_blocking(move || copy.make(&messages));
-        send(&mut made, &mut signer, front, stream).await?;
+        if let Err(error) = send(&mut made, &mut signer, front, stream).await {
+            front.figures.transferred(kind, End::Failed);
+            return Err(error);
+        }
         // The maker has ended, or it would still hold its end of the channel.
-        match making.await {
+        let made = making.await;
+        front.figures.transferred(kind, if matches!(made, Ok(Ok(()))) { End::Done } else { End::Failed });
+        match made {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {
                 tracing::error!(%error, "the zone cannot be read for a transfer");

@@ -108,6 +108,8 @@ fn code_of(refusal: &Refusal) -> Code {
         // "Some RRset that ought not to exist, does exist": the newer statement.
         Refusal::Stale { .. } => YXRRSET,
         Refusal::Replayed { .. } => NOTAUTH,
+        // It passes: the client asks again.
+        Refusal::TooOften { .. } => SERVFAIL,
         Refusal::NotBound
         | Refusal::TooManyHosts
         | Refusal::OtherRecords

@@ -14,12 +14,15 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use super::book::{self, Change};
+use super::figures::Figures;
+use super::pace::Pace;
+use super::statement::Statement;
 use super::store::Store;
 use super::update::Outcome;
 use super::waiters::Waiters;
 use super::zone::{Entry, Index, Pending, View, Zone};
 use crate::dns::WallClock;
-use crate::record::State;
+use crate::record::{HostName, State};
 
 /// A change on its way to the writer.
 pub(super) struct Order {
@@ -72,6 +75,8 @@ impl fmt::Debug for Orders {
 /// What a writer works with.
 pub(super) struct Writer {
     pub(super) store: Store,
+    pub(super) figures: Arc<Figures>,
+    pub(super) pace: Pace,
     pub(super) zone: Arc<Zone>,
     pub(super) index: Arc<RwLock<Index>>,
     pub(super) waiters: Arc<Waiters>,
@@ -160,7 +165,11 @@ impl Duties {
             for order in batch {
                 let Order { change, done } = *order;
                 let view = View { zone: &writer.zone, index: &index, pending: Some(&pending) };
-                let (outcome, entries) = match book::decide(&view, &change, now) {
+                let taken = book::decide(&view, &change, now).and_then(|entries| {
+                    writer.pace.take(paced(&entries), now)?;
+                    Ok(entries)
+                });
+                let (outcome, entries) = match taken {
                     Ok(entries) => (Outcome::Done, entries),
                     Err(refusal) => (Outcome::Refused(refusal), Vec::new()),
                 };
@@ -176,8 +185,10 @@ impl Duties {
         };
         if accepted > 0 {
             let entries = || decided.iter().flat_map(|(_, decided)| &decided.entries);
+            let began = crate::clock::now();
             match writer.store.commit(entries(), serial) {
                 Ok(()) => {
+                    writer.figures.commits.add(accepted, crate::clock::now().saturating_duration_since(began));
                     {
                         let mut index = writer.index.write().unwrap_or_else(PoisonError::into_inner);
                         index.serial = serial;
@@ -285,6 +296,12 @@ impl Duties {
             }
         }
     }
+}
+
+/// The hosts whose changes are counted: to take one out is the administrator's.
+fn paced(entries: &[Entry]) -> impl Iterator<Item = &HostName> + Clone {
+    let is_removal = |entry: &&Entry| matches!(entry.statement, Statement::Removed(_));
+    entries.iter().filter(move |entry| !is_removal(entry)).map(|entry| entry.statement.host())
 }
 
 /// Serial numbers go round and never are zero (RFC 1982; RFC 2136 section 7.11).

@@ -44,6 +44,15 @@ impl Directory {
 
     /// Starts it with more in its section for HTTP.
     pub async fn start_with(more: &str) -> Self {
+        Self::start_of("", more).await
+    }
+
+    /// Starts it with more in its own section.
+    pub async fn start_limited(more: &str) -> Self {
+        Self::start_of(more, "").await
+    }
+
+    async fn start_of(own: &str, more: &str) -> Self {
         let folder = Scratch::new();
         folder.secret("home.tsig", "aG9tZSBob21lIGhvbWUgaG9tZQ==");
         folder.secret("administrator", ADMINISTRATOR);
@@ -51,7 +60,7 @@ impl Directory {
             "directory.toml",
             &format!(
                 "[directory]\nlisten = [\"127.0.0.1:0\"]\ndatabase = \"directory.db\"\nzone = \"dyn.test\"\n\
-                 nameserver = \"ns.dyn.test\"\n[[directory.key]]\nname = \"home\"\nsecret = \"home.tsig\"\n\
+                 nameserver = \"ns.dyn.test\"\n{own}[[directory.key]]\nname = \"home\"\nsecret = \"home.tsig\"\n\
                  hosts = [\"home.dyn.test\"]\n\
                  [directory.http]\nlisten = [\"127.0.0.1:0\"]\nadministrator = \"administrator\"\n{more}"
             ),

@@ -32,7 +32,7 @@ pub fn configuration(folder: &Scratch, database: &str, more: &str) -> PathBuf {
     folder.secret("load.tsig", SECRET);
     let text = format!(
         "[directory]\nlisten = [\"127.0.0.1:0\"]\ndatabase = \"{database}\"\nzone = \"dyn.test\"\n\
-         nameserver = \"ns.dyn.test\"\nhistory-days = 1\n\
+         nameserver = \"ns.dyn.test\"\nhistory-days = 1\nupdates-per-minute = 0\n\
          [[directory.key]]\nname = \"load\"\nsecret = \"load.tsig\"\nhosts = [\"*.dyn.test\"]\n\
          uncertified-lease = \"960h\"\n{more}"
     );

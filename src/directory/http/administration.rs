@@ -18,6 +18,7 @@ use super::shapes::{HostView, Problem};
 use super::{Desk, body_of, history};
 use crate::directory::accounts::{AccountError, Accounts, Made, NewCredential, NewHost};
 use crate::directory::book::{Change, Step, Wanted};
+use crate::directory::figures::Via;
 use crate::record::HostName;
 
 type Answer = Result<Response, Problem>;
@@ -99,7 +100,7 @@ pub(super) async fn remove_host(Administered(desk): Administered, Path(name): Pa
         prerequisites: Ok(Vec::new()),
         wanted: Ok(vec![Wanted { host: host.clone(), steps: vec![Step::Remove] }]),
     };
-    if let Some(problem) = Problem::of(&desk.front.order(change).await.outcome) {
+    if let Some(problem) = Problem::of(&desk.front.order(change, Via::Administrator).await.outcome) {
         return Err(problem);
     }
     tracing::info!(%host, "host removed");

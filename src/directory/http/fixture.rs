@@ -9,8 +9,10 @@ use tokio_util::sync::CancellationToken;
 use super::{Desk, HttpSettings};
 use crate::directory::accounts::Accounts;
 use crate::directory::failures::Failures;
+use crate::directory::figures::Figures;
 use crate::directory::fixture::{Fixture, NOW};
 use crate::directory::front::Front;
+use crate::directory::pace::Pace;
 use crate::directory::store::{self, Store};
 use crate::directory::writer::{self, Writer};
 use crate::dns::WallClock;
@@ -34,8 +36,11 @@ impl World {
         let read = Arc::clone(&now);
         let clock = WallClock::from_fn(move || read.load(Ordering::Relaxed));
         let accounts = Accounts::open(&database, Arc::clone(&zone)).unwrap();
+        let figures = Arc::new(Figures::default());
         let (orders, _ended) = writer::start(Writer {
             store,
+            figures: Arc::clone(&figures),
+            pace: Pace::new(60),
             zone: Arc::clone(&zone),
             index: Arc::clone(&index),
             waiters: Arc::clone(&waiters),
@@ -44,7 +49,7 @@ impl World {
             history: None,
         })
         .unwrap();
-        let front = Arc::new(Front { zone, index, orders, waiters, clock, failures: Failures::new() });
+        let front = Arc::new(Front { zone, index, orders, waiters, clock, failures: Failures::new(), figures });
         let desk = Desk::new(front, accounts, HttpSettings::default(), database, CancellationToken::new());
         Self { desk: Arc::new(desk), now, _folder: folder }
     }

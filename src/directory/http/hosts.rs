@@ -17,6 +17,7 @@ use super::wait::{self, Seen, Until};
 use super::{Desk, body_of};
 use crate::directory::book::{Change, Step, Wanted};
 use crate::directory::entry::Certified;
+use crate::directory::figures::Via;
 use crate::record::{HostName, SignedRecord};
 
 /// How a host is asked for.
@@ -86,8 +87,7 @@ pub(super) async fn register(
     if !credential.covers(&host) {
         return Err(Problem::forbidden(format!("this credential is not bound to {host}")));
     }
-    let outcome = desk.front.order(statement_change(&host, &text, &credential.name)?).await.outcome;
-    desk.metrics.registered("json", &outcome);
+    let outcome = desk.front.order(statement_change(&host, &text, &credential.name)?, Via::Json).await.outcome;
     if let Some(problem) = Problem::of(&outcome) {
         return Err(problem);
     }

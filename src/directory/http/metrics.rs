@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::Desk;
-use crate::directory::update::Outcome;
+use crate::directory::answer::Transport;
+use crate::directory::figures::Ends;
 
 /// What is counted since the start.
 #[derive(Debug, Default)]
@@ -14,8 +16,6 @@ pub(super) struct Metrics {
     connections: AtomicUsize,
     refused_connections: AtomicU64,
     failed_logins: AtomicU64,
-    /// By front (JSON, dyndns2), then by outcome (done, refused, failed).
-    registrations: [[AtomicU64; 3]; 2],
 }
 
 impl Metrics {
@@ -37,18 +37,6 @@ impl Metrics {
     pub(super) fn open(&self) -> Open<'_> {
         self.connections.fetch_add(1, Ordering::Relaxed);
         Open(self)
-    }
-
-    pub(super) fn registered(&self, front: &str, outcome: &Outcome) {
-        let front = usize::from(front != FRONTS[0]);
-        let outcome = match outcome {
-            Outcome::Done => 0,
-            Outcome::Refused(_) => 1,
-            Outcome::Failed => 2,
-        };
-        if let Some(count) = self.registrations.get(front).and_then(|front| front.get(outcome)) {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
     }
 }
 
@@ -72,22 +60,13 @@ impl Desk {
         for (class, count) in metrics.requests.iter().enumerate().skip(1) {
             line(&mut text, "ringup_http_requests_total", &format!("{{status=\"{class}xx\"}}"), counted(count));
         }
-        describe(&mut text, "ringup_registrations_total", "counter", "Changes asked for over HTTP.");
-        for (front, counts) in FRONTS.iter().zip(&metrics.registrations) {
-            for (outcome, count) in ["done", "refused", "failed"].iter().zip(counts) {
-                let labels = format!("{{front=\"{front}\",outcome=\"{outcome}\"}}");
-                line(&mut text, "ringup_registrations_total", &labels, counted(count));
-            }
-        }
-        let failures = "ringup_dns_unauthenticated_total";
-        describe(&mut text, failures, "counter", "Requests by DNS whose signature was missing or wrong, by reason.");
-        for (reason, count) in self.front.failures.counts() {
-            line(&mut text, failures, &format!("{{reason=\"{}\"}}", reason.as_str()), count);
-        }
-        let (serial, hosts) = self.look(|view, _now| {
+        self.figures_of_dns(&mut text);
+        self.figures_of_changes(&mut text);
+        self.figures_of_copies(&mut text);
+        let (serial, online, registered, hosts) = self.look(|view, _now| {
             let roll = view.zone.roll();
             let silent = roll.hosts().filter(|host| view.kept(host).is_none()).count();
-            (view.index.serial, view.index.len() + silent)
+            (view.index.serial, view.index.online(), view.index.len(), view.index.len() + silent)
         });
         let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         for (name, kind, help, value) in [
@@ -111,6 +90,8 @@ impl Desk {
             ),
             ("ringup_waiters", "gauge", "Clients that wait for a host.", wide(self.front.waiters.listening())),
             ("ringup_hosts", "gauge", "Hosts that have registered or may.", wide(hosts)),
+            ("ringup_hosts_online", "gauge", "Hosts that are online.", wide(online)),
+            ("ringup_hosts_registered", "gauge", "Hosts that have registered.", wide(registered)),
             ("ringup_zone_serial", "gauge", "The zone's serial number.", serial.into()),
             (
                 "ringup_registrations_taken",
@@ -123,6 +104,79 @@ impl Desk {
             line(&mut text, name, "", value);
         }
         text
+    }
+
+    fn figures_of_dns(&self, text: &mut String) {
+        let ways = [("udp", Transport::Udp), ("tcp", Transport::Tcp)];
+        let ways = ways.map(|(name, transport)| (name, self.front.figures.queries(transport)));
+        let name = "ringup_dns_queries_total";
+        describe(text, name, "counter", "Queries answered, by transport and response code.");
+        for (way, queries) in ways {
+            for (code, count) in queries.codes() {
+                line(text, name, &format!("{{transport=\"{way}\",rcode=\"{code}\"}}"), count.get());
+            }
+        }
+        let name = "ringup_dns_truncated_total";
+        describe(text, name, "counter", "Answers cut short, by transport.");
+        for (way, queries) in ways {
+            line(text, name, &format!("{{transport=\"{way}\"}}"), queries.truncated.get());
+        }
+        let name = "ringup_dns_limited_total";
+        describe(text, name, "counter", "Queries by UDP beyond the limit of their network.");
+        line(text, name, "", self.front.figures.queries(Transport::Udp).limited.get());
+        let name = "ringup_dns_unauthenticated_total";
+        describe(text, name, "counter", "Requests by DNS whose signature was missing or wrong, by reason.");
+        for (reason, count) in self.front.failures.counts() {
+            line(text, name, &format!("{{reason=\"{}\"}}", reason.as_str()), count);
+        }
+    }
+
+    fn figures_of_changes(&self, text: &mut String) {
+        let figures = &self.front.figures;
+        let changes = figures.changes().map(|(via, ends)| (via.as_str(), ends));
+        let name = "ringup_registrations_total";
+        describe(text, name, "counter", "Changes that an authenticated client asked for.");
+        counted(text, name, "front", changes);
+        let name = "ringup_committed_changes_total";
+        describe(text, name, "counter", "Changes that were put on the disk.");
+        line(text, name, "", figures.commits.changes.get());
+        let name = "ringup_commit_seconds";
+        describe(text, name, "histogram", "How long it took to put a group of changes on the disk.");
+        let mut all = 0;
+        for (within, count) in figures.commits.buckets() {
+            line(text, &format!("{name}_bucket"), &format!("{{le=\"{within}\"}}"), count);
+            all = count;
+        }
+        let took = Duration::from_micros(figures.commits.microseconds.get());
+        push(text, format_args!("{name}_sum {}.{:06}\n", took.as_secs(), took.subsec_micros()));
+        line(text, &format!("{name}_count"), "", all);
+    }
+
+    fn figures_of_copies(&self, text: &mut String) {
+        let figures = &self.front.figures;
+        let name = "ringup_transfers_total";
+        describe(text, name, "counter", "Copies of the zone that were asked for.");
+        counted(text, name, "kind", figures.transfers().map(|(kind, ends)| (kind.as_str(), ends)));
+        if figures.secondaries.is_empty() {
+            return;
+        }
+        let (serial, unanswered) = ("ringup_secondary_serial", "ringup_secondary_unanswered");
+        describe(text, serial, "gauge", "The serial number that a secondary last said to have heard; 0 for none.");
+        for told in &figures.secondaries {
+            line(text, serial, &format!("{{secondary=\"{}\"}}", told.address), told.serial().into());
+        }
+        describe(text, unanswered, "gauge", "How often a secondary has been told since, in vain.");
+        for told in &figures.secondaries {
+            line(text, unanswered, &format!("{{secondary=\"{}\"}}", told.address), told.unanswered().into());
+        }
+    }
+}
+
+fn counted<'e>(text: &mut String, name: &str, label: &str, counts: impl Iterator<Item = (&'static str, &'e Ends)>) {
+    for (value, ends) in counts {
+        for (end, count) in ends.counts() {
+            line(text, name, &format!("{{{label}=\"{value}\",outcome=\"{}\"}}", end.as_str()), count);
+        }
     }
 }
 
@@ -138,5 +192,3 @@ fn push(text: &mut String, line: std::fmt::Arguments<'_>) {
     // Writing to memory does not fail.
     let _written = text.write_fmt(line);
 }
-
-const FRONTS: [&str; 2] = ["json", "dyndns2"];

@@ -16,6 +16,7 @@ mod metrics;
 mod nic;
 mod router;
 mod shapes;
+mod status;
 mod throttle;
 mod tls;
 mod wait;

@@ -15,6 +15,7 @@ use super::auth::{Peer, Principal, Rejected};
 use super::dyndns::{Line, Update, Whole};
 use super::{Desk, body_of};
 use crate::directory::book::{Change, Refusal, Wanted};
+use crate::directory::figures::Via;
 use crate::directory::roll::Credential;
 use crate::directory::update::Outcome;
 use crate::record::HostName;
@@ -54,7 +55,7 @@ pub(super) async fn update(
     plain(StatusCode::OK, body)
 }
 
-/// Updates one host; `None` where it could not be stored.
+/// Updates one host; `None` where it could not be stored, or not so soon.
 async fn one(desk: &Desk, credential: &Credential, update: &Update, host: Option<&HostName>) -> Option<Line> {
     let Some(host) = host else { return Some(Line::NotFqdn) };
     if !credential.covers(host) {
@@ -72,11 +73,9 @@ async fn one(desk: &Desk, credential: &Credential, update: &Update, host: Option
         prerequisites: Ok(Vec::new()),
         wanted: Ok(vec![Wanted { host: host.clone(), steps }]),
     };
-    let outcome = desk.front.order(change).await.outcome;
-    desk.metrics.registered("dyndns2", &outcome);
-    match outcome {
+    match desk.front.order(change, Via::Dyndns2).await.outcome {
         Outcome::Done => Some(line),
-        Outcome::Failed => None,
+        Outcome::Failed | Outcome::Refused(Refusal::TooOften { .. }) => None,
         Outcome::Refused(Refusal::Record(_)) => Some(Line::DnsErr),
         // A host that speaks for itself is not this login's to change.
         Outcome::Refused(_) => Some(Line::NoHost),

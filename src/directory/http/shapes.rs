@@ -68,6 +68,14 @@ impl HostView {
         }
     }
 
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub(super) fn state(&self) -> &'static str {
+        self.state
+    }
+
     pub(super) fn is_online(&self) -> bool {
         self.state == "online"
     }
@@ -89,6 +97,8 @@ pub(super) struct Problem {
     code: &'static str,
     /// A line for people.
     message: String,
+    /// After how many seconds it may be otherwise.
+    again_in: u32,
 }
 
 #[derive(Serialize)]
@@ -99,7 +109,7 @@ struct ProblemBody<'p> {
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
+        Self { status, code, message: message.into(), again_in: AGAIN_IN }
     }
 
     pub(super) fn malformed(message: impl Into<String>) -> Self {
@@ -145,6 +155,7 @@ impl From<&Refusal> for Problem {
         };
         match refusal {
             Refusal::Stale { .. } | Refusal::Replayed { .. } => Self::new(StatusCode::CONFLICT, "stale", message),
+            Refusal::TooOften { again_in, .. } => Self { again_in: *again_in, ..Self::too_many(message) },
             Refusal::NotBound => Self::forbidden(message),
             Refusal::EnrolmentOver => Self::new(StatusCode::FORBIDDEN, "enrolment-over", message),
             Refusal::Unverified(_) => Self::new(StatusCode::FORBIDDEN, "wrong-identity", message),
@@ -190,8 +201,11 @@ impl IntoResponse for Problem {
                 .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"ringup\""));
         }
         if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(self.again_in));
         }
         response
     }
 }
+
+/// Seconds after which what usually passes has passed.
+const AGAIN_IN: u32 = 60;

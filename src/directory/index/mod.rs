@@ -30,6 +30,8 @@ pub(super) struct Index {
     table: HashTable<Place>,
     arena: Arena,
     hasher: RandomState,
+    /// How many have a lease that has not been seen to run out.
+    leased: usize,
     /// Names without a registration of their own that have some below them, and how many.
     above: HashMap<Box<[u8]>, usize>,
     fences: Fences,
@@ -56,7 +58,9 @@ impl Index {
         }
         let hash = self.hasher.hash_one(&*name);
         let (arena, hasher) = (&mut self.arena, &self.hasher);
+        self.leased += usize::from(packed::is_leased(&packed));
         if let Some(place) = self.table.find_mut(hash, |place| arena.name(*place) == &*name) {
+            self.leased -= usize::from(packed::is_leased(arena.value(*place)));
             *place = arena.replace(*place, &name, &packed);
             return;
         }
@@ -72,7 +76,9 @@ impl Index {
     pub(super) fn expire(&mut self, name: &[u8]) {
         let hash = self.hasher.hash_one(name);
         if let Some(place) = self.table.find(hash, |place| self.arena.name(*place) == name).copied() {
-            packed::expire(self.arena.value_mut(place));
+            let value = self.arena.value_mut(place);
+            self.leased -= usize::from(packed::is_leased(value));
+            packed::expire(value);
         }
     }
 
@@ -80,6 +86,7 @@ impl Index {
         let hash = self.hasher.hash_one(name);
         let Ok(found) = self.table.find_entry(hash, |place| self.arena.name(*place) == name) else { return };
         let (place, _vacant) = found.remove();
+        self.leased -= usize::from(packed::is_leased(self.arena.value(place)));
         self.arena.free(place);
         for above in wire::ancestors(name) {
             if let Some(count) = self.above.get_mut(above) {
@@ -134,6 +141,11 @@ impl Index {
     /// Gives what is kept of a fence, to compare with: of the key, and of the signature.
     pub(super) fn fingerprint(&self, by: &str, mac: &[u8]) -> (u32, MacPrint) {
         packed::fingerprint(&self.hasher, by, mac)
+    }
+
+    /// Gives how many hosts are online; the writer sees within seconds that a lease has run out.
+    pub(super) fn online(&self) -> usize {
+        self.leased
     }
 
     /// Gives how many hosts have registered.

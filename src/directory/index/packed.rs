@@ -47,7 +47,7 @@ impl<'k> Kept<'k> {
 
     /// Tells whether its lease is still to run out.
     pub(in crate::directory) fn is_leased(&self) -> bool {
-        self.flags & (ONLINE | EXPIRED) == ONLINE
+        is_leased(&[self.flags])
     }
 
     /// Tells whether the zone has been told that the lease ran out.
@@ -260,6 +260,11 @@ impl<'k> Reader<'k> {
 }
 
 /// Marks what was packed as expired.
+/// Tells whether a packed registration's lease is still to run out.
+pub(super) fn is_leased(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|flags| flags & (ONLINE | EXPIRED) == ONLINE)
+}
+
 pub(super) fn expire(bytes: &mut [u8]) {
     if let Some(flags) = bytes.first_mut() {
         *flags |= EXPIRED;

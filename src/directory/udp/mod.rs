@@ -23,6 +23,7 @@ use self::socket::Source;
 use self::stop::Signal;
 pub(super) use self::stop::Stop;
 use super::answer::Transport;
+use super::figures::Tally;
 use super::front::{Front, Taken, is_update, limited};
 use super::limits::Limits;
 use super::request::Request;
@@ -140,7 +141,7 @@ impl Answerer {
     /// Answers the queries; gives where the updates are.
     fn answer(&mut self, received: &[(usize, Way)], ways: &mut Ways) -> Vec<usize> {
         let (front, now) = (&self.front, self.front.clock.now());
-        let mut updates = Vec::new();
+        let (mut updates, mut tally) = (Vec::new(), Tally::default());
         ways.peers.clear();
         ways.sources.clear();
         let index = front.read();
@@ -153,14 +154,17 @@ impl Answerer {
             let Some(out) = self.outgoing.get_mut(ways.peers.len()) else { continue };
             out.clear();
             let Some(from) = ip(&way.peer) else { continue };
-            if !limited(&request, &self.limits, from, now, out) {
+            let is_limited = limited(&request, &self.limits, from, now, out);
+            if !is_limited {
                 front.query(&request, &index, now, Transport::Udp, from, out);
             }
+            tally.answered(out, is_limited);
             if !out.is_empty() {
                 ways.peers.push(Some(way.peer));
                 ways.sources.push(way.source);
             }
         }
+        front.figures.queries(Transport::Udp).add(&tally);
         updates
     }
 

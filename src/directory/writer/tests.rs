@@ -24,7 +24,8 @@ fn writer_at(name: &str, zone: Zone, clock: WallClock) -> (Scratch, Duties) {
     let index = Arc::new(RwLock::new(index));
     let (serials, _) = watch::channel(1);
     let (zone, waiters) = (Arc::new(zone), Arc::default());
-    let writer = Writer { store, zone, index, waiters, clock, serials, history: Some(3600) };
+    let (figures, pace) = (Arc::default(), Pace::new(0));
+    let writer = Writer { store, figures, pace, zone, index, waiters, clock, serials, history: Some(3600) };
     (folder, Duties::new(writer, Arc::new(AtomicBool::new(true))))
 }
 
@@ -184,4 +185,25 @@ fn many_leases_that_run_out_at_once_leave_turns_to_those_who_register() {
     assert!(writer.next_end.is_some_and(|next| next >= then));
     writer.expire();
     assert_eq!((leased(&writer), writer.next_end), (0, None));
+}
+
+#[test]
+fn a_host_that_changes_without_end_is_held_up_and_a_replay_costs_it_nothing() {
+    let (now, clock) = settable();
+    let fixture = Fixture::new();
+    let (_scratch, mut writer) = writer_at("pace", Fixture::new().zone, clock);
+    writer.writer.pace = Pace::new(10);
+    let mut outcome = |seq| {
+        let (order, decided) = order(&fixture.statement(seq, &["203.0.113.9"]));
+        writer.write(vec![order]);
+        decided.now_or_never().unwrap().unwrap().outcome
+    };
+    assert!((1..=10).all(|seq| outcome(seq) == Outcome::Done));
+    assert!((0..100).all(|_| outcome(10) == Outcome::Done), "the same once more is no change");
+    for is_news in [true, false] {
+        assert_eq!(outcome(11), Outcome::Refused(Refusal::TooOften { again_in: 6, is_news }));
+    }
+    now.fetch_add(6, Ordering::Relaxed);
+    assert_eq!(outcome(11), Outcome::Done);
+    assert_eq!(writer.writer.figures.commits.changes.get(), 11);
 }
