@@ -12,14 +12,16 @@ use axum::{Extension, Router};
 use super::administration::Administered;
 use super::auth::Peer;
 use super::shapes::Problem;
-use super::{Desk, administration, hosts, nic};
+use super::{Desk, administration, hosts, nic, status};
 
 /// The paths and what may be done at them, as OpenAPI writes it.
 #[cfg(test)]
-pub(super) const ROUTES: [(&str, &[&str]); 9] = [
+pub(super) const ROUTES: [(&str, &[&str]); 11] = [
+    ("/", &["get"]),
     ("/healthz", &["get"]),
     ("/metrics", &["get"]),
     ("/nic/update", &["get", "post"]),
+    ("/openapi.json", &["get"]),
     ("/v1/credentials", &["get", "post"]),
     ("/v1/credentials/{name}", &["delete"]),
     ("/v1/credentials/{name}/rotate", &["post"]),
@@ -32,9 +34,11 @@ pub(super) fn router(desk: Arc<Desk>) -> Router {
     // A question of nothing but the head changes nothing.
     let update = get(nic::update).post(nic::update).head(no_such_method);
     Router::new()
+        .route("/", get(status::page))
         .route("/healthz", get(health))
         .route("/metrics", get(metrics))
         .route("/nic/update", update.clone())
+        .route("/openapi.json", get(status::document))
         .route("/v3/update", update)
         .route("/v1/credentials", get(administration::credentials).post(administration::add_credential))
         .route("/v1/credentials/{name}", delete(administration::remove_credential))
