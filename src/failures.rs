@@ -10,7 +10,10 @@ impl From<&QueryError> for Failure {
             QueryError::Unreachable { .. } => {
                 Self::caused(Status::DirectoryUnreachable, error).hint("check directory-servers, and the way to them")
             }
-            QueryError::Refused(_) | QueryError::Garbled => Self::caused(Status::DirectoryRefused, error),
+            // Of questions the log says nothing: anybody may ask anything.
+            QueryError::Refused(_) => Self::caused(Status::DirectoryRefused, error)
+                .hint("is the host in the zone of that server, and is directory-servers right?"),
+            QueryError::Garbled => Self::caused(Status::DirectoryRefused, error),
         }
     }
 }
@@ -24,10 +27,10 @@ impl From<&UpdateError> for Failure {
             UpdateError::BadKey | UpdateError::BadSig => {
                 Self::caused(Status::Secret, error).hint("compare [host.tsig] here with [[directory.key]] there")
             }
+            UpdateError::NotAuth | UpdateError::NotZone => Self::caused(Status::DirectoryRefused, error)
+                .hint("compare the zone in [host] here with the one in [directory] there"),
             UpdateError::BadTime { .. }
             | UpdateError::Refused
-            | UpdateError::NotAuth
-            | UpdateError::NotZone
             | UpdateError::Stale
             | UpdateError::Failed
             | UpdateError::Rejected(_) => Self::caused(Status::DirectoryRefused, error),
