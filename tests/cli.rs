@@ -355,7 +355,7 @@ async fn the_directory_tells_strangers_sleepers_and_impostors_apart() {
     here.write("unrung.toml", &client(address, Path::new("/dev/ttyS0"), &pinned).replace("number = ", "# number = "));
     let command = ["connect", "home", "--quiet", "-c", "unrung.toml", "--", "touch", "reached"];
     let told = fails(&here, &command, Status::Impostor).await;
-    assert!(told.contains("127.0.0.1 is not home.dyn.example any more") && told.contains("nothing was sent"), "{told}");
+    assert!(told.contains("127.0.0.1 is not home.dyn.example, as seen") && told.contains("nothing was sent"), "{told}");
 
     let (status, _log) = daemon.terminate().await;
     assert_eq!(status.code(), Some(0));
@@ -367,7 +367,8 @@ async fn set_up(folder: &Scratch, answers: &str) -> Said {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(answers.as_bytes()).await.unwrap();
+    // One that ends before it has asked reads none of them.
+    stdin.write_all(answers.as_bytes()).await.ok();
     drop(stdin);
     let output = tokio::time::timeout(BOUND, child.wait_with_output()).await.unwrap().unwrap();
     let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());

@@ -266,7 +266,11 @@ fn a_host_that_cannot_be_reached_from_outside_is_said_to_be_so_at_once() {
         lab.start().await;
         lab.bring_home_online().await;
         let began = lab.moment();
-        lab.refuses(Status::BehindNat, "where it cannot be reached from here (carrier-nat)\nhint: at the host: ").await;
+        lab.refuses(
+            Status::BehindNat,
+            "where its own network alone can reach it (carrier-nat), and there is no way to it",
+        )
+        .await;
         assert!(lab.names(began, "client").contains(&"unreachable".to_owned()));
         assert_eq!(lab.heard(began, "exchange").iter().filter(|one| one.text("to") == "5550102").count(), 0);
     });

@@ -146,6 +146,8 @@ pub struct Attempt {
     before: Option<Seq>,
     /// A record that the directory gave and that is older than one seen before.
     rolled_back: Option<Seq>,
+    /// Why the host was rung although its record said that it is online.
+    gone: Option<Failure>,
     calls: u32,
     /// Whether the last call broke off while the host asked who we are.
     broke_off: bool,
@@ -207,6 +209,7 @@ impl Attempt {
             state: State::Done,
             before,
             rolled_back: None,
+            gone: None,
             calls: 0,
             broke_off: false,
             losses: 0,
@@ -405,10 +408,10 @@ impl Attempt {
             Err(unproven) => {
                 let failure = verdict::unproven(&record, &unproven, unix_now);
                 // A host that lost its link could not withdraw its record; its address may be somebody else's by now.
-                let reachable = record.record().reachability() == Reachability::Public || tunnel.is_some();
-                if !fresh && reachable && self.may_ring() {
+                if !fresh && verdict::is_gone(&record, &unproven, unix_now) && self.may_ring() {
                     self.before = self.before.max(Some(record.record().seq()));
-                    self.outputs.push_back(Output::Note(Note::Gone { why: failure.message }));
+                    self.outputs.push_back(Output::Note(Note::Gone { why: failure.message.clone() }));
+                    self.gone = Some(failure);
                     self.go(State::Freeing, Output::FreeLine);
                 } else {
                     self.fail(failure);
@@ -516,7 +519,7 @@ impl Attempt {
             self.state = State::Pausing(now + pause);
             self.outputs.push_back(Output::Note(Note::Pausing { why, pause }));
         } else {
-            self.fail(failure);
+            self.fail(self.not_called(failure));
         }
     }
 

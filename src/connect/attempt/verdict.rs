@@ -1,6 +1,8 @@
 //! What is said of a host that was not reached: one cause, joined from what record, address and time have shown.
 
-use super::{Attempt, Failure, HostName, Seq, SignedRecord, State, Status};
+use std::net::SocketAddr;
+
+use super::{Attempt, Failure, HostName, Reachability, Seq, SignedRecord, State, Status};
 use crate::identity::{Finding, Unproven};
 
 /// How far the clocks of host and client may differ before a lease counts as over, in seconds.
@@ -17,39 +19,29 @@ fn since_end(signed: &SignedRecord, unix_now: u64) -> u64 {
     unix_now.saturating_sub(record.issued().saturating_add(u64::from(record.lease())))
 }
 
+/// Whether the host is gone from where its record says, and not only out of reach from here: somebody else is there, or
+/// the record's lease is over. Where the record counts and leads to a place that its own network alone can reach, silence
+/// says nothing.
+pub(super) fn is_gone(signed: &SignedRecord, unproven: &Unproven, unix_now: u64) -> bool {
+    let record = signed.record();
+    record.reachability() == Reachability::Public
+        || record.services().tunnel.is_some()
+        || is_over(signed, unix_now)
+        || unproven.foremost().is_some_and(|(_at, finding)| finding.is_a_stranger())
+}
+
 /// Why nobody at the record's addresses is believed to be the host.
 pub(super) fn unproven(signed: &SignedRecord, unproven: &Unproven, unix_now: u64) -> Failure {
     let record = signed.record();
     let (host, seq, port) = (record.host(), record.seq(), record.services().proof_port);
     let tunnel = record.services().tunnel;
-    let (place, what) = match unproven.foremost() {
-        Some((at, finding)) if tunnel.is_some_and(|tunnel| tunnel.at() == at) => (at.to_string(), finding),
-        Some((at, finding)) => (at.ip().to_string(), finding),
-        None => ("none of its addresses".to_owned(), Finding::NoWay),
-    };
-    if what.is_a_stranger() {
-        let message = format!("{place} is not {host} any more (record {seq}): {what}; nothing was sent there");
-        return Failure::new(Status::Impostor, message).hint(match what {
-            Finding::NoAnswerer if tunnel.is_some_and(|tunnel| tunnel.at().to_string() == place) => {
-                "somebody else's service is where its tunnel ended; at the host: ringup status".to_owned()
-            }
-            Finding::NoAnswerer => format!(
-                "the address is lent to somebody else by now; or it is the host, and its UDP port {port} is closed \
-                 (host.proof-port)"
-            ),
-            Finding::Another(_)
-            | Finding::Relayed(_)
-            | Finding::Forged
-            | Finding::NoTunnel
-            | Finding::Silence
-            | Finding::NoWay => {
-                "the address is lent to somebody else by now; the host is found again once it registers".to_owned()
-            }
-        });
+    if let Some((at, finding)) = unproven.foremost().filter(|(_at, finding)| finding.is_a_stranger()) {
+        return stranger(signed, at, finding);
     }
     if let (Some(tunnel), false) = (tunnel, is_over(signed, unix_now)) {
         let at = tunnel.at();
-        let found = unproven.0.iter().find(|(place, _finding)| *place == at).map_or(what, |(_place, finding)| *finding);
+        let found = unproven.0.iter().find(|(place, _finding)| *place == at).map(|(_place, finding)| *finding);
+        let found = found.unwrap_or(Finding::NoWay);
         let message = format!("{host} is online behind a tunnel that ends at {at} (record {seq}), but {found}");
         return Failure::new(Status::Unreachable, message).hint(
             "the tunnel may be down, or not up yet: try again in a minute; at the host, `ringup status` and `ringup \
@@ -57,22 +49,80 @@ pub(super) fn unproven(signed: &SignedRecord, unproven: &Unproven, unix_now: u64
         );
     }
     let reachability = record.reachability();
-    if let Some(advice) = reachability.advice() {
-        let message = format!("{host} is online at {place}, where it cannot be reached from here ({reachability})");
-        return Failure::new(Status::BehindNat, message).hint(format!("at the host: {advice}"));
-    }
+    // Of several places, the one where it should have been met.
+    let best = unproven.0.iter().copied().filter(|(at, _finding)| Reachability::of(at.ip()) == reachability).collect();
+    let (place, what) = match Unproven(best).foremost() {
+        Some((at, finding)) => (at.ip().to_string(), finding),
+        None => ("none of its addresses".to_owned(), Finding::NoWay),
+    };
     if is_over(signed, unix_now) {
         let minutes = since_end(signed, unix_now) / 60;
         let message =
             format!("the record of {host} is stale: {place} was its address until {minutes} min ago, and {what}");
         let hint = "the host lost its link and could not say so; is it on, and can it reach the directory?";
-        return Failure::new(Status::Stale, message).hint(hint);
+        return Failure::new(Status::Stale, message).hint(match reachability.advice() {
+            Some(advice) => format!("{hint} and once it is online again: {advice}"),
+            None => hint.to_owned(),
+        });
+    }
+    if let Some(advice) = reachability.advice() {
+        let message = format!(
+            "{host} is registered at {place} (record {seq}), where its own network alone can reach it ({reachability}), and \
+             {what}"
+        );
+        return Failure::new(Status::BehindNat, message).hint(format!(
+            "at the host: {advice}; if you are in its network, its link has dropped: `ringup wake {host}` rings it all the \
+             same"
+        ));
     }
     let message = format!("{host} is registered at {place} (record {seq}), but {what}");
-    Failure::new(Status::Unreachable, message).hint(format!(
-        "its link may have dropped just now: try again in a minute; or UDP port {port} (host.proof-port) is filtered on \
-         the way"
-    ))
+    let is_v6 = unproven.0.iter().all(|(at, _finding)| at.is_ipv6() || Reachability::of(at.ip()) != reachability);
+    Failure::new(Status::Unreachable, message).hint(if what == Finding::NoWay && is_v6 {
+        "others reach it by IPv6 alone, and this machine has none that leads there: get some, or have the host registered with \
+         a public IPv4 address as well"
+            .to_owned()
+    } else {
+        format!(
+            "its link may have dropped just now: try again in a minute; or UDP port {port} (host.proof-port) is filtered on \
+             the way"
+        )
+    })
+}
+
+/// Why a machine that showed itself is not believed to be the host.
+fn stranger(signed: &SignedRecord, at: SocketAddr, what: Finding) -> Failure {
+    let record = signed.record();
+    let (host, seq, port) = (record.host(), record.seq(), record.services().proof_port);
+    let is_tunnel = record.services().tunnel.is_some_and(|tunnel| tunnel.at() == at);
+    let place = if is_tunnel { at.to_string() } else { at.ip().to_string() };
+    let reachability = Reachability::of(at.ip());
+    if let (Some(advice), false) = (reachability.advice(), is_tunnel) {
+        // Every network has such addresses of its own, and a stranger in ours says nothing of the host's.
+        let message =
+            format!("{place} is not {host}, as seen from here (record {seq}): {what}; nothing was sent there");
+        return Failure::new(Status::Impostor, message).hint(format!(
+            "many networks have that address ({reachability}): you are not in the host's; or it is lent to somebody else there \
+             by now; at the host: {advice}"
+        ));
+    }
+    let message = format!("{place} is not {host} any more (record {seq}): {what}; nothing was sent there");
+    Failure::new(Status::Impostor, message).hint(match what {
+        Finding::NoAnswerer if is_tunnel => {
+            "somebody else's service is where its tunnel ended; at the host: ringup status".to_owned()
+        }
+        Finding::NoAnswerer => format!(
+            "the address is lent to somebody else by now; or it is the host, and its UDP port {port} is closed \
+             (host.proof-port)"
+        ),
+        Finding::Another(_)
+        | Finding::Relayed(_)
+        | Finding::Forged
+        | Finding::NoTunnel
+        | Finding::Silence
+        | Finding::NoWay => {
+            "the address is lent to somebody else by now; the host is found again once it registers".to_owned()
+        }
+    })
 }
 
 impl Attempt {
@@ -114,10 +164,27 @@ impl Attempt {
                     format!("the call to {host} broke off before it said what it would do, and it did not come online");
                 return Failure::new(Status::NoHandshake, message).hint("call again; its log tells how far it came");
             }
+            if let Some(gone) = &self.gone {
+                let message = format!("{}; it was rung, and did not come online anew in time", gone.message);
+                return Failure::new(gone.status, message)
+                    .hint(format!("ringup journal on the host tells whether it heard the ring; {}", gone.advice()));
+            }
             let message = format!("{} was rung, but did not come online in time", self.plan.host);
             Failure::new(Status::NotRegistered, message)
                 .hint("its log tells whether it heard the ring: ringup journal on the host")
         })
+    }
+
+    /// What is said of a number that could not be reached. A busy host whose record counts is online by all appearances,
+    /// and then it is its address that is the matter.
+    pub(super) fn not_called(&self, failure: Failure) -> Failure {
+        match &self.gone {
+            Some(gone) if failure.status == Status::Busy && gone.status == Status::Unreachable => {
+                let message = format!("{}; its number is busy, as that of a host that is online", gone.message);
+                Failure::new(gone.status, message).hint(gone.advice())
+            }
+            Some(_) | None => failure,
+        }
     }
 
     /// What is said when all of it took too long.

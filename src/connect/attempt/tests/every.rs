@@ -19,11 +19,13 @@ pub(in crate::connect) fn every_note() -> Vec<Note> {
 pub(in crate::connect) fn every_failure() -> Vec<Failure> {
     let key = PublicKey::from_bytes([7; 32]);
     let mut failures = Vec::new();
-    // What is found at the address of a record: one that counts, one of a NAT, one whose lease is over.
+    // What is found at the address of a record: one that counts, one of a NAT, two whose lease is over.
     let relayed = Finding::Relayed("203.0.113.99:7464".parse().unwrap());
     let findings =
         [Finding::Another(key), relayed, Finding::Forged, Finding::NoAnswerer, Finding::Silence, Finding::NoWay];
-    for (address, issued) in [(HERE, ISSUED), ("100.64.0.9", ISSUED), (HERE, ISSUED - 7200)] {
+    for (address, issued) in
+        [(HERE, ISSUED), ("100.64.0.9", ISSUED), (HERE, ISSUED - 7200), ("100.64.0.9", ISSUED - 7200)]
+    {
         let record = online_by(&Identity::generate().unwrap(), 7, address, issued);
         let at = SocketAddr::new(address.parse().unwrap(), 7464);
         let fails = |finding: &Finding| verdict::unproven(&record, &Unproven(vec![(at, *finding)]), ISSUED);
@@ -35,6 +37,22 @@ pub(in crate::connect) fn every_failure() -> Vec<Failure> {
     for finding in [Finding::Another(key), Finding::NoAnswerer, Finding::NoTunnel, Finding::Silence] {
         let unproven = Unproven(vec![(own, Finding::NoWay), (end.at(), finding)]);
         failures.push(verdict::unproven(&record, &unproven, ISSUED));
+    }
+    // Where it is reached by IPv6 alone; and what is said once it was rung all the same.
+    let of_v6 = online_by(&Identity::generate().unwrap(), 7, "2001:db8::9", ISSUED);
+    let at = "[2001:db8::9]:7464".parse().unwrap();
+    failures.push(verdict::unproven(&of_v6, &Unproven(vec![(at, Finding::NoWay)]), ISSUED));
+    for busy in [true, false] {
+        let mut gone = World::new(|plan, _| plan.calls = 1);
+        let record = gone.online(7);
+        gone.play(vec![(Way(true), "ask"), (Answer(Some(record.clone())), "prove:7")]);
+        gone.play(vec![(Proof(Err(Finding::Silence)), "gone! free"), (FREE, "watch>7 ring")]);
+        if busy {
+            failures.push(gone.fails(Call(Outcome::Busy)));
+        } else {
+            gone.play(vec![(Call(Outcome::RangOut), "way"), (Way(true), ""), (Wait, "unwatch ask")]);
+            failures.push(gone.fails(Answer(Some(record))));
+        }
     }
     for outcome in [
         Outcome::Busy,

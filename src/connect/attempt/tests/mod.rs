@@ -33,11 +33,13 @@ enum Step {
     BrokeOff,
     Newer(SignedRecord),
     Proof(Result<&'static str, Finding>),
+    /// No proof, and this was found there.
+    ProofAt(&'static str, Finding),
     /// To the deadline.
     Wait,
 }
 
-use Step::{Answer, BrokeOff, Call, LineFree, LinkLost, Newer, OwnLink, Proof, Unreachable, Wait, Way};
+use Step::{Answer, BrokeOff, Call, LineFree, LinkLost, Newer, OwnLink, Proof, ProofAt, Unreachable, Wait, Way};
 
 impl World {
     fn new(change: impl FnOnce(&mut Plan, Instant)) -> Self {
@@ -105,9 +107,9 @@ impl World {
                 let at = address.parse().unwrap_or_else(|_| SocketAddr::new(address.parse().unwrap(), 7464));
                 attempt.handle_proof(Ok(at), ISSUED);
             }
-            Proof(Err(finding)) => {
-                let at: SocketAddr = "203.0.113.10:7464".parse().unwrap();
-                attempt.handle_proof(Err(Unproven(vec![(at, finding)])), ISSUED);
+            Proof(Err(finding)) => return self.step(ProofAt("203.0.113.10:7464", finding)),
+            ProofAt(at, finding) => {
+                attempt.handle_proof(Err(Unproven(vec![(at.parse().unwrap(), finding)])), ISSUED);
             }
             Wait => {
                 self.now = attempt.deadline().unwrap().0;

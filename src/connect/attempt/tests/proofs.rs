@@ -95,6 +95,102 @@ fn a_host_behind_a_carriers_nat_is_said_to_be_so_at_once_and_not_rung() {
 }
 
 #[test]
+fn a_private_address_is_another_machines_in_another_network_and_a_host_to_ring_in_its_own() {
+    let record = |world: &World| online_by(&world.identity, 7, "192.168.1.9", ISSUED);
+    let mut world = World::new(|plan, _| plan.has_number = false);
+    let online = record(&world);
+    world.play(vec![(Way(true), "ask"), (Answer(Some(online)), "unreachable! prove:7")]);
+    let failure = world.fails(ProofAt("192.168.1.9:7464", Finding::NoAnswerer));
+    assert_eq!(failure.status, Status::Impostor);
+    assert!(failure.message.starts_with("192.168.1.9 is not home.dyn.example, as seen from here"), "{failure}");
+    assert!(failure.advice().contains("you are not in the host's; or it is lent to somebody else"), "{failure:?}");
+
+    let mut world = World::new(|_, _| {});
+    let online = record(&world);
+    world.play(vec![
+        (Way(true), "ask"),
+        (Answer(Some(online)), "unreachable! prove:7"),
+        (ProofAt("192.168.1.9:7464", Finding::Another(stranger())), "gone! free"),
+    ]);
+}
+
+#[test]
+fn a_record_whose_lease_is_over_is_no_reason_not_to_ring_a_host_behind_a_nat() {
+    let old = |world: &World| online_by(&world.identity, 7, "100.64.0.9", ISSUED - 7200);
+    let mut world = World::new(|_, _| {});
+    let (online, new) = (old(&world), world.online(8));
+    world.play(vec![
+        (Way(true), "ask"),
+        (Answer(Some(online)), "unreachable! prove:7"),
+        (ProofAt("100.64.0.9:7464", Finding::Silence), "gone! free"),
+        (FREE, "watch>7 ring"),
+        (Newer(new), "hang-up prove:8"),
+        (Proof(Ok(HERE)), "found:203.0.113.10"),
+    ]);
+    let mut world = World::new(|plan, _| plan.has_number = false);
+    let online = old(&world);
+    world.play(vec![(Way(true), "ask"), (Answer(Some(online)), "unreachable! prove:7")]);
+    let failure = world.fails(ProofAt("100.64.0.9:7464", Finding::Silence));
+    assert_eq!(failure.status, Status::Stale);
+    assert!(failure.advice().contains("once it is online again: the provider lends"), "{failure:?}");
+}
+
+#[test]
+fn a_host_that_was_gone_and_does_not_come_when_it_is_rung_is_told_of_by_both() {
+    for (finding, status) in [(Finding::Silence, Status::Unreachable), (Finding::Another(stranger()), Status::Impostor)]
+    {
+        let mut world = World::new(|plan, _| plan.calls = 1);
+        let online = world.online(7);
+        world.play(vec![
+            (Way(true), "ask"),
+            (Answer(Some(online.clone())), "prove:7"),
+            (Proof(Err(finding)), "gone! free"),
+            (FREE, "watch>7 ring"),
+            (Call(Outcome::RangOut), "way"),
+            (Way(true), ""),
+            (Wait, "unwatch ask"),
+        ]);
+        let failure = world.fails(Answer(Some(online)));
+        assert_eq!(failure.status, status);
+        assert!(failure.message.ends_with("; it was rung, and did not come online anew in time"), "{failure}");
+        assert!(failure.advice().starts_with("ringup journal on the host"), "{failure:?}");
+    }
+}
+
+#[test]
+fn a_host_whose_number_is_busy_is_online_by_its_record_and_it_is_its_address_that_is_told() {
+    for (finding, status) in [(Finding::Silence, Status::Unreachable), (Finding::NoAnswerer, Status::Busy)] {
+        let mut world = World::new(|plan, _| plan.calls = 1);
+        let online = world.online(7);
+        world.play(vec![
+            (Way(true), "ask"),
+            (Answer(Some(online)), "prove:7"),
+            (Proof(Err(finding)), "gone! free"),
+            (FREE, "watch>7 ring"),
+        ]);
+        assert_eq!(world.fails(Call(Outcome::Busy)).status, status, "{finding:?}");
+    }
+}
+
+#[test]
+fn of_several_addresses_the_one_that_anybody_can_reach_is_told_of() {
+    let addresses = vec!["192.168.1.9".parse().unwrap(), "2001:db8::9".parse().unwrap()];
+    let record = Record::online(host(), addresses, number(7), ISSUED, 600).unwrap();
+    let record = SignedRecord::sign(record, &Identity::generate().unwrap());
+    let unproven = |findings: [(&str, Finding); 2]| {
+        let findings = findings.map(|(at, finding)| (at.parse().unwrap(), finding));
+        verdict::unproven(&record, &Unproven(findings.to_vec()), ISSUED)
+    };
+    let (v4, v6) = ("192.168.1.9:7464", "[2001:db8::9]:7464");
+    let failure = unproven([(v6, Finding::NoWay), (v4, Finding::Silence)]);
+    assert_eq!(failure.status, Status::Unreachable);
+    assert!(failure.message.contains("at 2001:db8::9 (record 7), but there is no way to it"), "{failure}");
+    assert!(failure.advice().starts_with("others reach it by IPv6 alone"), "{failure:?}");
+    let failure = unproven([(v6, Finding::NoWay), (v4, Finding::NoAnswerer)]);
+    assert!(failure.message.starts_with("192.168.1.9 is not home.dyn.example, as seen from here"), "{failure}");
+}
+
+#[test]
 fn a_host_behind_a_nat_that_we_are_behind_too_is_reached() {
     let mut world = World::new(|_, _| {});
     let online = online_by(&world.identity, 7, "192.168.1.9", ISSUED);
