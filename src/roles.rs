@@ -118,7 +118,9 @@ pub async fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::IpDown(hook) => {
             post(&cli.config, hook, |hook| HookEvent::Down { interface: hook.interface.clone(), names: hook.names() })?;
         }
-        Command::OwnLink => own_link::keeper::run(&config()?.keeper()?, &stop).await?,
+        Command::OwnLink => {
+            own_link::keeper::run(&config()?.keeper()?, own_link::keeper::standard_input(), &stop).await?;
+        }
     }
     Ok(0)
 }

@@ -1,11 +1,19 @@
 //! Ctrl-C and SIGTERM at each step: it ends with 130, and nothing is left. Once the command runs they are the command's.
 
-use nix::sys::signal::Signal;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use ringup::exit::Status;
 use ringup::record::SignedRecord;
 use tokio::net::UdpSocket;
+use tokio::time::Instant;
 
-use crate::world::{Client, NO_NUMBER, RUNG, World};
+use crate::support::BOUND;
+use crate::world::{Client, NO_NUMBER, PARENT, RUNG, World, processes};
+
+/// How often it is looked for what nobody tells.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// What asks a program to end.
 const SIGNALS: [Signal; 2] = [Signal::SIGINT, Signal::SIGTERM];
@@ -66,6 +74,48 @@ async fn while_the_host_is_to_prove_itself() {
         client.until("proving").await;
         interrupt(client, signal, &world).await;
     }
+}
+
+#[tokio::test]
+async fn while_the_keeper_of_our_own_link_starts() {
+    let world = World::without_telephone(NO_NUMBER).await;
+    world.folder.secret("isp.secret", "an invented secret\n");
+    // The kernel has no way to everybody for whoever does not ask for it.
+    let isp = "[isp]\nnumber = \"555-0199\"\nuser = \"client\"\nsecret = \"isp.secret\"\n";
+    world.client_of("255.255.255.255:53".parse().unwrap(), isp);
+    let began = Instant::now();
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
+        let client = world.connect(&[]);
+        let keeper = loop {
+            let children = processes(PARENT, client.pid());
+            let numbers = children.iter().filter_map(|stat| stat.split(' ').next()?.parse::<i32>().ok());
+            if let Some(keeper) = numbers.into_iter().find(|number| is_keeper(*number)) {
+                break Pid::from_raw(keeper);
+            }
+            assert!(began.elapsed() < BOUND, "it starts none");
+            tokio::time::sleep(LOOK_EVERY).await;
+        };
+        // It gets no further until its starter has been told.
+        kill(keeper, Signal::SIGSTOP).unwrap();
+        client.signal(signal);
+        kill(keeper, Signal::SIGCONT).unwrap();
+        let ended = client.end().await;
+        if signal == Signal::SIGKILL {
+            while is_keeper(keeper.as_raw()) {
+                assert!(began.elapsed() < BOUND, "it waits for somebody who is dead");
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        } else {
+            assert!(!is_keeper(keeper.as_raw()), "it is there after {ended:?}");
+            ended.failed(Status::Interrupted, "interrupted", "nothing is left behind");
+        }
+        world.leaves_nothing().await;
+    }
+}
+
+/// Whether a process keeps our own link.
+fn is_keeper(process: i32) -> bool {
+    std::fs::read_to_string(format!("/proc/{process}/cmdline")).is_ok_and(|words| words.contains("own-link"))
 }
 
 #[tokio::test]

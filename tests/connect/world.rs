@@ -166,7 +166,9 @@ impl World {
     /// The line is free for programs, and nothing runs.
     pub fn has_let_go(&self) {
         let run = std::fs::read_dir(self.folder.path("client-run")).into_iter().flatten();
-        assert_eq!(run.map(|entry| entry.unwrap().path()).collect::<Vec<_>>(), Vec::<PathBuf>::new());
+        let is_log = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "log");
+        let run = run.map(|entry| entry.unwrap().path()).filter(|path| !is_log(path));
+        assert_eq!(run.collect::<Vec<_>>(), Vec::<PathBuf>::new());
         if self.exchange.is_none() {
             return;
         }
@@ -247,6 +249,20 @@ impl Host {
     }
 }
 
+/// Where a process's parent stands in what [`processes`] looks at.
+pub const PARENT: usize = 1;
+/// Where its session does.
+pub const SESSION: usize = 3;
+
+/// The processes that have a parent, or are of a session: for each its number, name and more, as proc(5) has them.
+pub fn processes(field: usize, number: u32) -> Vec<String> {
+    let stat = |entry: std::fs::DirEntry| std::fs::read_to_string(entry.path().join("stat")).ok();
+    let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| stat(entry.unwrap()));
+    // The name may have blanks in it.
+    let has = |stat: &str| stat.rsplit_once(')')?.1.split_whitespace().nth(field)?.parse().ok();
+    all.filter(|stat| has(stat) == Some(number)).collect()
+}
+
 pub fn name() -> HostName {
     HOST.parse().unwrap()
 }
@@ -301,7 +317,11 @@ impl Client {
 
     /// Sends a signal to it alone.
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().unwrap().try_into().unwrap()), signal).unwrap();
+        kill(Pid::from_raw(self.pid().try_into().unwrap()), signal).unwrap();
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id().unwrap()
     }
 
     /// Waits for its end.

@@ -133,9 +133,15 @@ impl Lab {
 
     /// `ringup connect home`, in the background, with its configuration named as people name a file in their folder.
     pub(crate) fn start_connect(&mut self) {
+        self.start_connect_as("client", &[]);
+    }
+
+    /// The same with a command, and heard by a name of its own.
+    pub(crate) fn start_connect_as(&mut self, name: &'static str, arguments: &[&str]) {
         let mut command = self.world.command(Some("client"), Path::new("sh"));
-        command.args(["-c", "exec \"$0\" --config client.toml connect home --json 2>&1"]).arg(self.world.program());
-        self.world.start("client", command).unwrap();
+        let script = "exec \"$0\" --config client.toml connect home --json \"$@\" 2>&1";
+        command.args(["-c", script]).arg(self.world.program()).args(arguments);
+        self.world.start(name, command).unwrap();
     }
 
     /// Fetches home's page; gives the address that it came from.

@@ -1,18 +1,19 @@
 //! Ctrl-C at every moment: whoever is interrupted hangs up, and leaves nothing.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::PoisonError;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use ringup::demo::Heard;
+use ringup::demo::{Heard, page_of, start_page};
 use ringup::exit::Status;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::Instant;
 
 use super::harness::{ALONE, Lab, QUICK, code, enter, in_lab, number, program, runtime, wake_up_calls};
-use super::remains::{GONE_WITHIN, gone, remains};
+use super::remains::{GONE_WITHIN, LOOK_EVERY, gone, processes, remains};
 
 #[test]
 fn ctrl_c_hangs_up_whatever_is_being_dialled() {
@@ -57,7 +58,69 @@ fn our_own_link_goes_down_at_once_whatever_is_done_over_it() {
     });
 }
 
+#[test]
+fn of_two_that_share_our_own_link_the_one_keeps_it_when_the_other_is_interrupted_and_it_goes_with_the_last() {
+    in_lab(QUICK, async |lab| {
+        lab.start().await;
+        start_page(&mut lab.world, "home").unwrap();
+        // Both wait for the same call to the provider.
+        let began = lab.moment();
+        lab.start_connect();
+        lab.since(began, "client", "own-link-dialling").await;
+        lab.start_connect_as("other", &[]);
+        lab.until_lessees(2).await;
+        lab.ends_by("client", Signal::SIGINT, code(Status::Interrupted)).await;
+        lab.since(began, "other", "online").await;
+        assert_eq!(lab.world.ended("other").await.unwrap(), 0);
+        let calls = |lab: &Lab| lab.heard(began, "exchange").iter().filter(|one| one.event == "dialled").count();
+        let so_far = calls(lab);
+
+        // Each runs a command over it.
+        let began = lab.moment();
+        lab.start_connect_as("client", &["--", "sleep", "1000"]);
+        let page = lab.world.folder().join("page");
+        let script = "until test -e go; do sleep 0.2; done; curl -s http://{}/ >page; exec sleep 1000";
+        lab.start_connect_as("other", &["--", "sh", "-c", script]);
+        for name in ["client", "other"] {
+            lab.since(began, name, "online").await;
+        }
+        lab.until_lessees(2).await;
+        while processes("sleep").iter().all(|(_pid, command)| command.trim() != "sleep 1000") {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        lab.ends_by("client", Signal::SIGINT, 128 + Signal::SIGINT as i32).await;
+        lab.until_lessees(1).await;
+        std::fs::write(lab.world.folder().join("go"), "").unwrap();
+        while std::fs::read_to_string(&page).unwrap_or_default() != page_of("home") {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        assert_eq!(lab.names(began, "other"), ["asking", "proving", "online"]);
+        assert_eq!(calls(lab), so_far, "nobody had to dial again");
+        lab.ends_by("other", Signal::SIGTERM, 128 + Signal::SIGTERM as i32).await;
+        assert_eq!(lab.traces("client").await, Vec::<String>::new());
+    });
+}
+
 impl Lab {
+    /// Waits until so many programs hold our own link.
+    async fn until_lessees(&mut self, count: usize) {
+        let held = |told: &str| told.lines().filter(|line| line.contains("own-link.sock")).count();
+        loop {
+            let mut command = self.world.command(Some("client"), Path::new("ss"));
+            command.args(["-Hx", "state", "established"]);
+            if held(&self.world.run("ss", command).await.unwrap().output) == count {
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Sends a signal to a program in the background, which is to end with this status.
+    async fn ends_by(&mut self, name: &str, signal: Signal, status: i32) {
+        self.world.signal(name, signal);
+        assert_eq!(self.world.ended(name).await.unwrap(), status, "{name}");
+    }
+
     /// Sends Ctrl-C or SIGTERM to the `ringup connect` in the background, in the middle of what it does.
     async fn interrupt_connect(&mut self, began: usize, signal: Signal) {
         let interrupted = Instant::now();

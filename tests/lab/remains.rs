@@ -10,8 +10,8 @@ use tokio::time::Instant;
 /// Within this, whatever is to go must be gone: a hang-up, pppd's goodbye and the last process's end.
 pub(crate) const GONE_WITHIN: Duration = Duration::from_secs(10);
 
-/// How often it is looked for.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often it is looked for what nobody tells.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What the road consists of; `ip` and `sh` live for moments only.
 const PROGRAMS: [&str; 9] = ["ringup", "pppd", "socat", "dnsmasq", "udhcpc", "radvd", "ssh", "sshd", "tcpdump"];

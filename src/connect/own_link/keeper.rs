@@ -1,15 +1,16 @@
 //! The process that holds our own link: dials when a lessee wants it, shares it among all of them, frees the line for
-//! a wake-up call, and ends when nobody has wanted it for the linger time.
+//! a wake-up call, and ends when nobody has wanted it for the linger time, or whoever started it is gone before it came.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use hayes::driver::{Driver, DriverError};
 use hayes::line::LineSettings;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::unix::OwnedWriteHalf;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::{OwnedWriteHalf, pipe};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -20,7 +21,7 @@ use super::{READY, Said, Want, line};
 use crate::exit::{Failure, Status};
 use crate::link::{self, CallFailure, Isp, Link, Up, line_failure};
 
-/// How long a new keeper waits for its first lessee.
+/// How long a new keeper waits for its first lessee where it cannot know whether whoever started it is there still.
 const FIRST_LESSEE: Duration = Duration::from_secs(10);
 /// More lessees than anybody has terminals.
 const MOST_LESSEES: usize = 64;
@@ -40,22 +41,35 @@ pub struct Settings {
     pub linger: Duration,
 }
 
-/// Keeps the link until nobody wants it.
+/// Standard input as a lifeline, for [`run`], if it is a pipe.
+#[must_use]
+pub fn standard_input() -> Option<pipe::Receiver> {
+    std::io::stdin().as_fd().try_clone_to_owned().and_then(pipe::Receiver::from_owned_fd).ok()
+}
+
+/// Keeps the link until nobody wants it. A lifeline is a pipe that nobody writes to, and whose other end is closed when
+/// whoever wanted the keeper is gone: one that has no lessee by then ends.
 ///
 /// # Errors
 /// When the socket cannot be had.
-pub async fn run(settings: &Settings, shutdown: &CancellationToken) -> Result<(), Failure> {
+pub async fn run(
+    settings: &Settings,
+    lifeline: Option<pipe::Receiver>,
+    shutdown: &CancellationToken,
+) -> Result<(), Failure> {
     let Some(listener) = open_socket(settings).await? else {
-        return say_ready(); // another keeper is there already
+        say_ready(); // another keeper is there already
+        return Ok(());
     };
     link::mend(&settings.isp.runtime).await;
     let (tell, told) = mpsc::channel(MOST_LESSEES);
     let mut tasks = JoinSet::new();
     tasks.spawn(accept(listener, tell));
-    say_ready()?;
+    say_ready();
     let mut keeper = Keeper {
         settings,
         shutdown,
+        lifeline,
         told,
         waiting: VecDeque::new(),
         lessees: BTreeMap::new(),
@@ -90,6 +104,7 @@ enum Told {
 struct Keeper<'run> {
     settings: &'run Settings,
     shutdown: &'run CancellationToken,
+    lifeline: Option<pipe::Receiver>,
     told: mpsc::Receiver<Told>,
     /// What was wanted while we hung up.
     waiting: VecDeque<(u64, Want)>,
@@ -118,6 +133,7 @@ impl Keeper<'_> {
                 told = self.told.recv() => told.map_or(Woken::Over, Woken::Told),
                 () = link_end(&mut self.link) => Woken::LinkEnded,
                 () = crate::clock::sleep_until(deadline.map(Instant::into_std)) => Woken::Over,
+                () = parted(&mut self.lifeline), if !self.ever => Woken::Over,
                 () = self.shutdown.cancelled() => Woken::Over,
             };
             match woken {
@@ -165,6 +181,7 @@ impl Keeper<'_> {
             return None;
         }
         let patience = match (self.ever, self.quit || self.link.is_none()) {
+            (false, _) if self.lifeline.is_some() => return None,
             (false, _) => FIRST_LESSEE,
             (true, true) => Duration::ZERO,
             (true, false) => self.settings.linger,
@@ -187,11 +204,13 @@ impl Keeper<'_> {
         }
     }
 
-    /// Lets a lessee go who wants no linger time. Its connection closes with the writer, and that is its answer.
+    /// Lets a lessee go who wants no linger time, which is nobody's affair but its own if there are others. Its connection
+    /// closes with the writer, and that is its answer.
     fn quits(&mut self, lessee: u64) -> Option<OwnedWriteHalf> {
-        self.quit = true;
+        let writer = self.lessees.remove(&lessee);
+        self.quit = self.lessees.is_empty();
         self.alone_since = Instant::now();
-        self.lessees.remove(&lessee)
+        writer
     }
 
     async fn raise_for(&mut self, lessee: u64) {
@@ -201,8 +220,8 @@ impl Keeper<'_> {
         }
         self.say(lessee, &Said::Dialling).await;
         let mut waiting = vec![lessee];
-        // Their connections close only when the call is over: then the line is free.
-        let mut leaving = Vec::new();
+        // The last one's connection closes only when the call is over: then the line is free.
+        let mut last = None;
         let raised = {
             let raising = raise(self.settings);
             tokio::pin!(raising);
@@ -211,8 +230,11 @@ impl Keeper<'_> {
                     raised = &mut raising => break Some(raised),
                     told = self.told.recv() => match told {
                         Some(Told::Wants(another, Want::Up | Want::Status)) => waiting.push(another),
-                        Some(Told::Wants(lessee, Want::Quit)) => leaving.extend(self.quits(lessee)),
-                        Some(other) => self.note(other),
+                        Some(Told::Wants(another, Want::Down)) => self.waiting.push_back((another, Want::Down)),
+                        Some(Told::Wants(another, Want::Quit)) => {
+                            last = self.quits(another).filter(|_writer| self.lessees.is_empty());
+                        }
+                        Some(other @ (Told::Joined(..) | Told::Left(_))) => self.note(other),
                         None => break None,
                     },
                     () = self.shutdown.cancelled() => break None,
@@ -238,6 +260,7 @@ impl Keeper<'_> {
         for lessee in waiting {
             self.say(lessee, &said).await;
         }
+        drop(last);
     }
 
     async fn lower_for(&mut self, lessee: u64) {
@@ -292,6 +315,15 @@ async fn raise(settings: &Settings) -> Result<(Link, Up), Failure> {
         .map_err(|(failure, _driver): (CallFailure, Option<Driver>)| Failure::from(&failure))
 }
 
+/// Waits for the end of a lifeline; for ever if there is none.
+async fn parted(lifeline: &mut Option<pipe::Receiver>) {
+    match lifeline {
+        // Nobody writes to it; an error is an end as well.
+        Some(lifeline) => while lifeline.read_u8().await.is_ok() {},
+        None => std::future::pending().await,
+    }
+}
+
 async fn link_end(link: &mut Option<(Link, Up)>) {
     match link {
         Some((link, _up)) => drop(link.ended().await),
@@ -316,10 +348,12 @@ async fn open_socket(settings: &Settings) -> Result<Option<UnixListener>, Failur
     UnixListener::bind(path).map(Some).map_err(broken)
 }
 
-fn say_ready() -> Result<(), Failure> {
+/// Whoever does not hear it any more is gone, as the lifeline tells.
+fn say_ready() {
     let mut stdout = std::io::stdout();
-    let said = writeln!(stdout, "{READY}").and_then(|()| stdout.flush());
-    said.map_err(|error| Failure::new(Status::Internal, format!("cannot say that the link's keeper is ready: {error}")))
+    if let Err(error) = writeln!(stdout, "{READY}").and_then(|()| stdout.flush()) {
+        tracing::debug!(%error, "nobody hears that the keeper is ready");
+    }
 }
 
 async fn accept(listener: UnixListener, tell: mpsc::Sender<Told>) {
@@ -349,5 +383,57 @@ async fn accept(listener: UnixListener, tell: mpsc::Sender<Told>) {
                 tracing::debug!("the keeper has ended");
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::scratch::Scratch;
+
+    fn settings(folder: &Scratch) -> Settings {
+        folder.write("isp.secret", "an invented secret\n");
+        std::fs::set_permissions(folder.path("isp.secret"), std::fs::Permissions::from_mode(0o600)).unwrap();
+        folder.write(
+            "client.toml",
+            "runtime-directory = \"run\"\n[modem]\nport = \"none\"\nkind = \"default\"\n\
+             [isp]\nnumber = \"555-0199\"\nuser = \"client\"\nsecret = \"isp.secret\"\n",
+        );
+        Config::load(&folder.path("client.toml")).unwrap().keeper().unwrap()
+    }
+
+    #[tokio::test]
+    async fn one_whose_starter_is_gone_before_it_came_ends_and_one_that_has_lessees_does_not() {
+        let folder = Scratch::new("keeper");
+        let (settings, never) = (settings(&folder), CancellationToken::new());
+        let (held, lifeline) = pipe::pipe().unwrap();
+        drop(held);
+        // It would wait for ever for a starter that is there.
+        run(&settings, Some(lifeline), &never).await.unwrap();
+        assert!(!settings.socket.exists());
+
+        let (held, lifeline) = pipe::pipe().unwrap();
+        let keeper = run(&settings, Some(lifeline), &never);
+        let lessee = async {
+            let stream = loop {
+                match UnixStream::connect(&settings.socket).await {
+                    Ok(stream) => break stream,
+                    Err(_not_yet) => tokio::task::yield_now().await,
+                }
+            };
+            let mut stream = BufReader::new(stream);
+            let mut said = String::new();
+            stream.get_mut().write_all(line(&Want::Status).as_bytes()).await.unwrap();
+            stream.read_line(&mut said).await.unwrap();
+            drop(held);
+            stream.get_mut().write_all(line(&Want::Status).as_bytes()).await.unwrap();
+            stream.read_line(&mut said).await.unwrap();
+            assert_eq!(said, line(&Said::Down).repeat(2));
+        };
+        let (ended, ()) = tokio::join!(keeper, lessee);
+        assert_eq!(ended, Ok(()));
     }
 }

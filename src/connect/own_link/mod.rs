@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
+use tokio::process::{Child, Command};
 
 use crate::exit::{Failure, Status};
 use crate::link::Up;
@@ -70,6 +71,9 @@ pub struct Settings {
 pub struct OwnLink {
     settings: Settings,
     keeper: Option<BufReader<UnixStream>>,
+    /// A keeper that we have started and that has not spoken to us yet. The end of its standard input, which is ours, tells
+    /// it that we are gone, however that happens.
+    started: Option<Child>,
     /// What was read of a line that is not whole yet.
     begun: Vec<u8>,
     /// Whether the link was up when the keeper last spoke.
@@ -80,7 +84,7 @@ impl OwnLink {
     /// Nothing is connected or started yet.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings, keeper: None, begun: Vec::new(), is_up: false }
+        Self { settings, keeper: None, started: None, begun: Vec::new(), is_up: false }
     }
 
     /// Becomes a lessee if a keeper is there, so that its link does not end under us.
@@ -155,10 +159,19 @@ impl OwnLink {
 
     /// Has the link down at once unless others use it, and leaves.
     pub async fn quit(&mut self) {
-        if self.keeper.is_none() || self.say(Want::Quit).await.is_err() {
-            return;
-        }
-        let ended = async { while self.hear().await.is_ok() {} };
+        let told = self.keeper.is_some() && self.say(Want::Quit).await.is_ok();
+        let ended = async {
+            if told {
+                while self.hear().await.is_ok() {}
+            }
+            // One that never heard of us ends by itself.
+            if let Some(mut keeper) = self.started.take() {
+                drop(keeper.stdin.take());
+                if let Err(error) = keeper.wait().await {
+                    tracing::debug!(%error, "our own link's keeper cannot be waited for");
+                }
+            }
+        };
         if tokio::time::timeout(QUIT_WITHIN, ended).await.is_err() {
             tracing::debug!("the keeper takes its time to quit");
         }
@@ -171,7 +184,7 @@ impl OwnLink {
         self.keeper.is_some()
     }
 
-    async fn start_keeper(&self) -> Result<(), Failure> {
+    async fn start_keeper(&mut self) -> Result<(), Failure> {
         let broken =
             |error: std::io::Error| Failure::new(Status::Internal, format!("cannot start our own link: {error}"));
         if let Some(folder) = self.settings.log.parent() {
@@ -180,20 +193,22 @@ impl OwnLink {
             })?;
         }
         let log = std::fs::File::create(&self.settings.log).map_err(broken)?;
-        // Of a process group of its own, and with no stream of ours but the one it says "ready" on: whoever waits for
-        // the end of our output need not wait for the link's.
-        let mut child = tokio::process::Command::new(std::env::current_exe().map_err(broken)?)
+        // Of a process group of its own, and with no stream of ours: whoever waits for the end of our output need not wait
+        // for the link's.
+        let mut child = Command::new(std::env::current_exe().map_err(broken)?)
             .arg("--config")
             .arg(&self.settings.config)
             .arg("own-link")
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
             .process_group(0)
             .spawn()
             .map_err(broken)?;
+        let stdout = child.stdout.take();
+        self.started = Some(child);
         let mut said = String::new();
-        if let Some(stdout) = child.stdout.take() {
+        if let Some(stdout) = stdout {
             let mut stdout = BufReader::new(stdout);
             let heard = stdout.read_line(&mut said);
             tokio::time::timeout(START_WITHIN, heard).await.unwrap_or(Ok(0)).map_err(broken)?;
@@ -229,6 +244,9 @@ impl OwnLink {
                 Err(gone())
             }
         };
+        if said.is_ok() {
+            self.started = None;
+        }
         self.is_up = match &said {
             Ok(Said::Up(_)) => true,
             // Others want it down, and cannot have it.
