@@ -15,5 +15,6 @@ mod world;
 mod calls;
 mod directories;
 mod interrupts;
+mod keyboard;
 mod lies;
 mod proxy;
