@@ -1,64 +1,54 @@
 //! A host with a private address, behind a router that passes ports on to it.
 
-use std::path::Path;
-use std::process::Stdio;
-
 use ringup::demo::world::Ran;
 use ringup::demo::{page_of, start_page};
 use ringup::exit::Status;
 
 use super::harness::{Lab, QUICK, code, in_lab, program};
 
-/// The router's address on the Internet, and the host's behind it.
+/// The router's address on the Internet, another that it is given later, and the host's behind it.
 const ROUTER: &str = "198.51.100.1";
-const HIDDEN: &str = "192.168.7.5";
+const RENUMBERED: &str = "198.51.100.77";
+pub(crate) const HIDDEN: &str = "192.168.7.5";
 
 impl Lab {
-    /// Puts cabin behind a router that passes on its page and its proofs, and no more.
-    async fn hide_cabin(&mut self) {
+    /// Puts cabin behind a router whose address it goes out with, and which passes on to it what comes to these ports, and
+    /// nothing else: no machine but the router knows of its network.
+    pub(crate) async fn hide_cabin(&mut self, passed_on: &[(&str, &str)]) {
         for (machine, words) in [
             ("cable", "address add 192.168.7.1/24 dev to-cabin"),
-            ("cabin", "address add 192.168.7.5/24 dev cable0"),
+            ("cabin", &format!("address add {HIDDEN}/24 dev cable0")),
             ("cabin", "route add default via 192.168.7.1"),
-            ("internet", "route add 192.168.7.0/24 via 192.0.2.10"),
         ] {
-            let mut command = self.world.command(None, Path::new("ip"));
-            command.args(["-n", machine]).args(words.split(' '));
-            assert_eq!(self.world.run("ip", command).await.unwrap().status, 0, "{machine}: {words}");
+            self.on(machine, "ip", &words.split(' ').collect::<Vec<_>>()).await;
         }
-        for (name, from, to) in [
-            ("page", format!("TCP-LISTEN:80,bind={ROUTER},reuseaddr,fork"), format!("TCP:{HIDDEN}:80")),
-            ("proofs", format!("UDP4-RECVFROM:7464,bind={ROUTER},fork"), format!("UDP4-SENDTO:{HIDDEN}:7464")),
-        ] {
-            let mut socat = self.world.command(Some("cable"), Path::new("socat"));
-            socat.args([from, to]).stdin(Stdio::null());
-            self.world.start(name, socat).unwrap();
+        // Not nft: the guest's kernel has no tables of it for IPv4.
+        let outwards = ["-t", "nat", "-A", "POSTROUTING", "-o", "to-internet", "-j", "MASQUERADE"];
+        self.on("cable", "iptables-legacy", &outwards).await;
+        for (protocol, port) in passed_on {
+            let inwards = ["-t", "nat", "-A", "PREROUTING", "-i", "to-internet", "-p", protocol, "--dport", port];
+            let to = ["-j", "DNAT", "--to-destination", HIDDEN];
+            self.on("cable", "iptables-legacy", &[&inwards[..], &to].concat()).await;
         }
+    }
+
+    /// `ringup connect cabin` on a machine that has another way to the Internet than a modem.
+    pub(crate) async fn connect_to_cabin(&mut self, machine: &str, run: &[&str]) -> Ran {
+        let mut command = self.world.command(Some(machine), &program());
+        command.args(["--config", "client.toml", "connect", "cabin", "--"]).args(run);
+        self.world.run("connect", command).await.unwrap()
     }
 
     /// Fetches cabin's page from the machine of the directory.
     async fn fetch_from_cabin(&mut self) -> Ran {
-        let mut command = self.world.command(Some("directory"), &program());
-        command.args([
-            "--config",
-            "client.toml",
-            "connect",
-            "cabin",
-            "--",
-            "curl",
-            "-s",
-            "--max-time",
-            "30",
-            "http://{}/",
-        ]);
-        self.world.run("connect", command).await.unwrap()
+        self.connect_to_cabin("directory", &["curl", "-s", "--max-time", "30", "http://{}/"]).await
     }
 }
 
 #[test]
 fn a_host_behind_a_router_is_met_at_the_routers_address_for_as_long_as_somebody_vouches_for_it() {
     in_lab(QUICK, async |lab| {
-        lab.hide_cabin().await;
+        lab.hide_cabin(&[("tcp", "80"), ("udp", "7464")]).await;
         let told = lab.world.folder().join("router");
         std::fs::write(&told, format!("{ROUTER}\n")).unwrap();
         let asks =
@@ -81,9 +71,30 @@ fn a_host_behind_a_router_is_met_at_the_routers_address_for_as_long_as_somebody_
         let ran = lab.fetch_from_cabin().await;
         assert_eq!((ran.status, ran.output.as_str()), (code(Status::Unreachable), ""), "{}", ran.errors);
 
-        // The router has another address, and what had come to the old one still comes.
-        std::fs::write(&told, "198.51.100.77\n").unwrap();
+        // The router has another address, and is met there.
+        std::fs::write(&told, format!("{RENUMBERED}\n")).unwrap();
         let changed = lab.until("cabin", "registered").await;
-        assert_eq!(changed.fields["addresses"], serde_json::json!(["198.51.100.77"]));
+        assert_eq!(changed.fields["addresses"], serde_json::json!([RENUMBERED]));
+        let ran = lab.fetch_from_cabin().await;
+        assert_eq!((ran.status, ran.output), (0, page_of("cabin")), "{}", ran.errors);
+    });
+}
+
+#[test]
+fn a_host_behind_a_router_that_nobody_vouches_for_is_said_to_be_out_of_reach() {
+    in_lab(QUICK, async |lab| {
+        lab.hide_cabin(&[]).await;
+        lab.world.start_role("directory", Some("directory"), "directory").unwrap();
+        lab.until("directory", "ready").await;
+        let began = lab.moment();
+        lab.world.start_role("cabin", Some("cabin"), "watch").unwrap();
+        let said = lab.since(began, "cabin", "unreachable").await;
+        assert_eq!(said.text("reachability"), "private");
+        let registered = lab.since(began, "cabin", "registered").await;
+        assert_eq!(registered.fields["addresses"], serde_json::json!([HIDDEN]));
+        let ran = lab.fetch_from_cabin().await;
+        assert_eq!((ran.status, ran.output.as_str()), (code(Status::BehindNat), ""), "{}", ran.errors);
+        let words = format!("registered at {HIDDEN} (record 1), where its own network alone can reach it (private)");
+        assert!(ran.errors.contains(&words), "{}", ran.errors);
     });
 }
