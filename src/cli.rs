@@ -31,8 +31,9 @@ pub struct Cli {
 pub enum Command {
     /// Wake hosts if need be, have each prove that it is the one, and run a command with its address.
     ///
-    /// In the command, {} and {addr} become the address, {host} the host's name, {tls-pin} the pin of its TLS key; ssh, scp
-    /// and sftp are told by which key they will meet it. Without a command the address is printed.
+    /// In the command, {} and {addr} become the address, {host} the host's name, {tls-pin} the pin of its TLS key, {port:80}
+    /// the port 80 or the one that leads there through the host's tunnel; ssh, scp and sftp are told by which key they will
+    /// meet it. Without a command the address is printed, and the port where it is met through a tunnel.
     Connect(ConnectArgs),
     /// Join standard input and output to a port of a host, waking it if need be: ssh's ProxyCommand.
     ///
@@ -53,14 +54,20 @@ pub enum Command {
     },
     /// Ring a host once, and hang up.
     Wake {
-        /// The site's name, as in the configuration's sites section.
+        /// The site's name, as in the configuration's sites section, or its host's.
         site: String,
+        /// Say nothing on the way.
+        #[arg(long, short)]
+        quiet: bool,
+        /// Tell the steps as JSON lines on standard error.
+        #[arg(long)]
+        json: bool,
     },
     /// Ask the directory for a host's record.
     Query {
         /// A site's name as in the configuration, or a host's full name.
         host: String,
-        /// Print it as JSON.
+        /// Print it as JSON; and why there is none, on standard error.
         #[arg(long)]
         json: bool,
     },
@@ -209,6 +216,20 @@ impl Command {
                 | Self::Provide { .. }
                 | Self::Exchange { .. }
                 | Self::OwnLink
+        )
+    }
+
+    /// Whether it tells a person by itself what it does.
+    #[must_use]
+    pub fn tells_steps(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect(_)
+                | Self::Proxy { .. }
+                | Self::Wake { .. }
+                | Self::Query { .. }
+                | Self::Trust { .. }
+                | Self::Setup
         )
     }
 }

@@ -29,9 +29,10 @@ impl Drop for Pending {
 }
 
 /// Starts logging. `verbosity` counts `-v`; RUST_LOG, if set, rules over it. `serves` tells a daemon, which waits for nobody
-/// to read what it says.
-pub fn start(verbosity: u8, serves: bool) -> Pending {
+/// to read what it says; `tells_steps` a command that tells a person by itself what it does, and logs only what goes wrong.
+pub fn start(verbosity: u8, serves: bool, tells_steps: bool) -> Pending {
     let default = match verbosity {
+        0 if tells_steps => "warn",
         0 => "info",
         1 => "info,ringup=debug,hayes=debug",
         _ => "debug,ringup=trace,hayes=trace",

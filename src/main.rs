@@ -9,7 +9,7 @@ use ringup::{logs, roles};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let lines = logs::start(cli.verbose, cli.command.serves());
+    let lines = logs::start(cli.verbose, cli.command.serves(), cli.command.tells_steps());
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::cli::{Cli, Command, Hook};
 use crate::config::operation::{self, Fixtures};
 use crate::config::{Config, DEFAULT_RUNTIME_DIRECTORY};
-use crate::connect::own_link;
+use crate::connect::{Progress, own_link};
 use crate::control::{self, PretendedRing, Socket};
 use crate::exit::{Failure, Status};
 use crate::link::Up;
@@ -42,7 +42,10 @@ pub async fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::Proxy { host, port, patience } => {
             return connect::proxy(&config()?, host, *port, patience, cli.verbose > 0, &stop).await;
         }
-        Command::Wake { site } => connect::wake(&config()?, site, &stop).await?,
+        Command::Wake { site, quiet, json } => {
+            let progress = Progress::new(*quiet, *json, cli.verbose > 0);
+            connect::wake(&config()?, site, &progress, &stop).await?;
+        }
         Command::Query { host, json } => connect::query(&config()?, host, *json).await?,
         Command::Trust { host, key } => connect::trust(&config()?, host, *key).await?,
         Command::Listen { json } => {

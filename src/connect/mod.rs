@@ -92,18 +92,26 @@ pub async fn reach_all(
 ///
 /// # Errors
 /// When the line cannot be had, the call does not come about, or the host refuses.
-pub async fn ring(call: &Call, shutdown: &CancellationToken) -> Result<Called, Failure> {
+pub async fn ring(
+    host: &str,
+    call: &Call,
+    progress: &Progress,
+    shutdown: &CancellationToken,
+) -> Result<Called, Failure> {
+    progress.say(&Event::Ringing { host: host.to_owned() });
     let called = tokio::select! {
         called = call.make() => called?,
         // The line closes with the future that is dropped, and the modem hangs up.
         () = shutdown.cancelled() => return Err(interrupted()),
     };
+    progress.say(&Event::of_call(&called, host.to_owned()));
+    progress.rest();
     match called {
-        Called::Ended(Outcome::RangOut | Outcome::NoAnswer) if call.wake.is_answered() => Err(not_answered("the host")),
+        Called::Ended(Outcome::RangOut | Outcome::NoAnswer) if call.wake.is_answered() => Err(not_answered(host)),
         Called::Ended(Outcome::RangOut | Outcome::NoAnswer | Outcome::Connected(_) | Outcome::Voice)
         | Called::Told(_) => Ok(called),
         Called::BrokeOff => {
-            let message = "the call broke off before the host said what it would do";
+            let message = format!("the call to {host} broke off before it said what it would do");
             Err(Failure::new(Status::NoHandshake, message)
                 .hint("it may be waking all the same: ringup query; or call again"))
         }
@@ -116,7 +124,7 @@ pub async fn ring(call: &Call, shutdown: &CancellationToken) -> Result<Called, F
             | Outcome::Blacklisted
             | Outcome::Glare
             | Outcome::Silent),
-        ) => Err(call_failure(&outcome, "the host")),
+        ) => Err(call_failure(&outcome, host)),
     }
 }
 

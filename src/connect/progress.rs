@@ -17,6 +17,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::attempt::Note;
+use super::call::Called;
 use crate::exit::Failure;
 use crate::report::Report;
 
@@ -182,6 +183,15 @@ impl Event {
         }
     }
 
+    /// What a wake-up call came to, as an event.
+    pub(super) fn of_call(called: &Called, host: String) -> Self {
+        match called {
+            Called::Ended(outcome) => Self::CallOver { host, outcome: outcome.name() },
+            Called::Told(verdict) => Self::Told { host, words: verdict.to_string() },
+            Called::BrokeOff => Self::CallOver { host, outcome: "broke-off" },
+        }
+    }
+
     /// A failure, as an event.
     fn of_failure(host: &str, failure: &Failure) -> Self {
         Self::Failed {
@@ -212,8 +222,30 @@ enum Style {
     /// A line a step, with the seconds since the start.
     Words,
     /// A line a step, with the seconds that it takes, as they pass.
-    Live(Mutex<Option<ProgressBar>>),
+    Live(Mutex<Option<Waiting>>),
     Json,
+}
+
+/// What is waited for, as it shows on a terminal meanwhile: no longer than the terminal is wide.
+#[derive(Debug)]
+struct Waiting {
+    bar: ProgressBar,
+    words: String,
+}
+
+impl Waiting {
+    fn begin(words: String) -> Self {
+        let bar = ProgressBar::new_spinner().with_style(style()).with_message(words.clone());
+        bar.enable_steady_tick(TICK);
+        Self { bar, words }
+    }
+
+    /// Leaves it as a line, whole.
+    fn end(self) {
+        let took = self.bar.elapsed();
+        self.bar.finish_and_clear();
+        line(took, &self.words);
+    }
 }
 
 impl Progress {
@@ -236,34 +268,39 @@ impl Progress {
             Style::Quiet => {}
             Style::Json => Report::Stderr.say(event),
             Style::Words => {
-                let seconds = self.started.elapsed().as_secs_f64();
-                let line = format!("{seconds:6.1} s  {}\n", event.words());
-                if let Err(error) = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()) {
-                    tracing::debug!(%error, "nobody reads");
-                }
+                line(self.started.elapsed(), &event.words());
             }
             Style::Live(current) => {
                 let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(before) = current.take() {
-                    before.finish();
-                }
-                if matches!(event, Event::Failed { .. }) {
-                    return; // told when the program ends
-                }
-                let line = ProgressBar::new_spinner().with_style(style()).with_message(event.words());
+                current.take().into_iter().for_each(Waiting::end);
                 if event.begins_a_wait() {
-                    line.enable_steady_tick(TICK);
-                    *current = Some(line);
-                } else {
-                    line.finish();
+                    *current = Some(Waiting::begin(event.words()));
+                } else if !matches!(event, Event::Failed { .. }) {
+                    // A failure is told when the program ends.
+                    line(Duration::ZERO, &event.words());
                 }
             }
         }
     }
 
+    /// Nothing is waited for any more.
+    pub(super) fn rest(&self) {
+        if let Style::Live(current) = &self.style {
+            current.lock().unwrap_or_else(PoisonError::into_inner).take().into_iter().for_each(Waiting::end);
+        }
+    }
+
     /// Tells that a host was not reached.
-    pub(super) fn failed(&self, host: &str, failure: &Failure) {
+    pub fn failed(&self, host: &str, failure: &Failure) {
         self.say(&Event::of_failure(host, failure));
+    }
+}
+
+/// Tells a step, and how long it took or when it was.
+fn line(seconds: Duration, words: &str) {
+    let line = format!("{:6.1} s  {words}\n", seconds.as_secs_f64());
+    if let Err(error) = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()) {
+        tracing::debug!(%error, "nobody reads");
     }
 }
 

@@ -245,11 +245,7 @@ impl Road<'_> {
             Called::Told(verdict) => format!("the host on the telephone: {verdict}"),
             Called::BrokeOff => "the host on the telephone: broke off after it had asked who we are".to_owned(),
         });
-        self.say(&match &called {
-            Called::Ended(outcome) => Event::CallOver { host: self.host(), outcome: outcome.name() },
-            Called::Told(verdict) => Event::Told { host: self.host(), words: verdict.to_string() },
-            Called::BrokeOff => Event::CallOver { host: self.host(), outcome: "broke-off" },
-        });
+        self.say(&Event::of_call(&called, self.host()));
         Ok(called)
     }
 

@@ -13,7 +13,7 @@ use crate::connect::known::Acquaintance;
 use crate::connect::{self, Progress, Settings, Shared, command, proxy};
 use crate::dns::Resolver;
 use crate::exit::{Failure, Status};
-use crate::record::{HostName, PublicKey, SignedRecord};
+use crate::record::{HostName, PublicKey, Reachability, SignedRecord, State};
 
 /// How long `ringup query` waits for an answer.
 const QUERY_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
@@ -137,11 +137,19 @@ fn site_of<'config>(config: &'config Config, name: &str) -> Option<&'config str>
     sites.get_key_value(name).map(|(name, _site)| name.as_str()).or_else(by_host)
 }
 
-pub(super) async fn wake(config: &Config, site: &str, stop: &CancellationToken) -> Result<(), Failure> {
+/// Rings a site once.
+pub(super) async fn wake(
+    config: &Config,
+    site: &str,
+    progress: &Progress,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
     let name = site_of(config, site).ok_or_else(|| unknown_site(config, site))?;
+    let host = config.file().sites.get(name).map_or(site, |site| site.host.as_str());
     let call =
         config.call(name)?.ok_or_else(|| Failure::new(Status::Asleep, format!("{site} has no number to ring")))?;
-    match connect::ring(&call, stop).await? {
+    let called = connect::ring(host, &call, progress, stop).await;
+    match called.inspect_err(|failure| progress.failed(host, failure))? {
         Called::Ended(_) | Called::BrokeOff => print(&format!("rang {site}")),
         Called::Told(verdict) => print(&format!("{site} answered: {verdict}")),
     }
@@ -160,11 +168,12 @@ async fn look_up(config: &Config, host: &str) -> Result<Looked, Failure> {
     let site = site_of(config, host);
     let name = site.and_then(|site| config.file().sites.get(site)).map_or(host, |site| site.host.as_str());
     let name: HostName = name.parse().map_err(|error| {
-        Failure::new(
-            Status::UnknownSite,
-            format!("{host} is no site of {}, and no host's name: {error}", config.path().display()),
-        )
+        let failure = unknown_site(config, host);
+        Failure { message: format!("{}, and it is no host's name: {error}", failure.message), ..failure }
     })?;
+    if site.is_none() && name.labels().count() == 1 {
+        return Err(unknown_site(config, host));
+    }
     let (pinned, seen) = config.identity_of(site.unwrap_or_default(), &name)?;
     let deadline = tokio::time::Instant::now() + QUERY_WITHIN;
     let resolver = Resolver::new(config.servers()?);
@@ -194,41 +203,59 @@ async fn look_up(config: &Config, host: &str) -> Result<Looked, Failure> {
 }
 
 pub(super) async fn query(config: &Config, host: &str, json: bool) -> Result<(), Failure> {
-    let signed = match look_up(config, host).await? {
-        Looked::Certified { signed, .. } => signed,
-        Looked::Uncertified { name, addresses } => return print(&uncertified(&name, &addresses, json)),
-    };
+    let looked = look_up(config, host).await;
+    if let (true, Err(failure)) = (json, &looked) {
+        Progress::new(true, true, false).failed(host, failure);
+    }
+    match looked? {
+        Looked::Certified { signed, .. } if json => print(&as_json(&signed).to_string()),
+        Looked::Certified { signed, .. } => print(&in_words(&signed, crate::clock::unix_seconds())),
+        Looked::Uncertified { name, addresses } => print(&uncertified(&name, &addresses, json)),
+    }
+}
+
+fn as_json(signed: &SignedRecord) -> serde_json::Value {
+    let (record, services) = (signed.record(), signed.record().services());
+    serde_json::json!({
+        "host": record.host().to_string(),
+        "state": record.state().as_str(),
+        "certified": true,
+        "seq": record.seq().number(),
+        "addresses": record.addresses(),
+        "reachability": record.reachability().as_str(),
+        "issued": record.issued(),
+        "lease": record.lease(),
+        "identity": signed.key().to_string(),
+        "proof-port": services.proof_port,
+        "ssh-host-key": services.ssh.map(|key| key.to_string()),
+        "tls-pin": services.tls.map(|pin| pin.to_string()),
+        "tunnel": services.tunnel.map(|tunnel| tunnel.to_string()),
+    })
+}
+
+/// A record for a person: an online one only counts for as long as its lease lasts, and only where it can be reached.
+fn in_words(signed: &SignedRecord, unix_now: u64) -> String {
     let record = signed.record();
-    if json {
-        let services = record.services();
-        return print(
-            &serde_json::json!({
-                "host": record.host().to_string(),
-                "state": record.state().as_str(),
-                "certified": true,
-                "seq": record.seq().number(),
-                "addresses": record.addresses(),
-                "reachability": record.reachability().as_str(),
-                "issued": record.issued(),
-                "lease": record.lease(),
-                "identity": signed.key().to_string(),
-                "proof-port": services.proof_port,
-                "ssh-host-key": services.ssh.map(|key| key.to_string()),
-                "tls-pin": services.tls.map(|pin| pin.to_string()),
-                "tunnel": services.tunnel.map(|tunnel| tunnel.to_string()),
-            })
-            .to_string(),
-        );
+    let (host, seq, key) = (record.host(), record.seq(), signed.key());
+    if record.state() == State::Asleep {
+        return format!("{host} is asleep (record {seq}, {key})");
     }
     let addresses: Vec<String> = record.addresses().iter().map(IpAddr::to_string).collect();
-    let place = if addresses.is_empty() { String::new() } else { format!(" at {}", addresses.join(", ")) };
-    print(&format!(
-        "{} is {}{place} (record {}, {})",
-        record.host(),
-        record.state().as_str(),
-        record.seq(),
-        signed.key()
-    ))
+    let mut place = addresses.join(", ");
+    if record.reachability() != Reachability::Public {
+        place.push_str(", where its own network alone can reach it");
+    }
+    if let Some(tunnel) = record.services().tunnel {
+        place.push_str(&format!(", and through its tunnel at {}", tunnel.at()));
+    }
+    let end = record.issued().saturating_add(u64::from(record.lease()));
+    match unix_now.checked_sub(end) {
+        None | Some(0) => format!("{host} is online at {place} (record {seq}, {key})"),
+        Some(seconds) => format!(
+            "{host} was online at {place} until its lease ended, {} ago (record {seq}, {key})",
+            if seconds < 120 { format!("{seconds} s") } else { format!("{} min", seconds / 60) }
+        ),
+    }
 }
 
 /// What is said of a host that has an address and no statement.
@@ -291,4 +318,39 @@ fn unknown_site(config: &Config, site: &str) -> Failure {
     let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
     Failure::new(Status::UnknownSite, format!("no site {site} in {}", config.path().display()))
         .hint(format!("sites there: {known}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{FarEnd, Identity, Record, Seq, Services};
+
+    #[test]
+    fn a_record_is_told_for_what_it_is_worth_now() {
+        let identity = Identity::generate().unwrap();
+        let (host, key): (HostName, _) = ("home.dyn.example".parse().unwrap(), identity.public_key());
+        let said = |record: Record, now| in_words(&SignedRecord::sign(record, &identity), now);
+        let at = |addresses: &[&str]| {
+            let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+            Record::online(host.clone(), addresses, Seq::FIRST, 1000, 600).unwrap()
+        };
+        let tunnel: FarEnd = "198.51.100.7:2222/22".parse().unwrap();
+        let asleep = Record::asleep(host.clone(), Seq::FIRST, 1000, 600).unwrap();
+        for (told, expected) in [
+            (said(at(&["203.0.113.9", "2001:db8::9"]), 1600), "is online at 203.0.113.9, 2001:db8::9 (record 1"),
+            (said(at(&["203.0.113.9"]), 1660), "was online at 203.0.113.9 until its lease ended, 60 s ago (record 1"),
+            (
+                said(at(&["203.0.113.9"]), 8200),
+                "was online at 203.0.113.9 until its lease ended, 110 min ago (record 1",
+            ),
+            (
+                said(at(&["100.64.0.9"]).with_services(Services { tunnel: Some(tunnel), ..Services::default() }), 1600),
+                "is online at 100.64.0.9, where its own network alone can reach it, and through its tunnel at \
+                 198.51.100.7:2222 (record 1",
+            ),
+            (said(asleep, 9999), "is asleep (record 1"),
+        ] {
+            assert_eq!(told, format!("home.dyn.example {expected}, {key})"));
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! What may become of the wake-up call.
 
+use nix::sys::signal::Signal;
 use ringup::exit::Status;
 use ringup::handshake::{FromHost, Nonce};
 use ringup::record::Identity;
@@ -41,6 +42,25 @@ async fn a_busy_host_that_has_no_newer_record_is_said_to_be_busy() {
     let steps = ended.steps();
     let paused = steps.iter().position(|step| *step == "pausing").unwrap();
     assert_eq!(steps[paused + 1..paused + 2], ["asking"], "the directory is asked before the next call: {steps:?}");
+}
+
+#[tokio::test]
+async fn a_ring_by_itself_asks_no_directory_and_tells_how_it_went() {
+    let mut world = World::new(RUNG, "", "").await;
+    world.stop_directory().await;
+    let ended = world.wake().end().await;
+    assert_eq!((ended.status, ended.output.as_str(), ended.words.as_str()), (Some(0), "rang home\n", ""), "{ended:?}");
+    assert_eq!(ended.steps(), ["ringing", "call-over"]);
+    world.leaves_nothing().await;
+
+    let mut world = World::new(RUNG, "", &calls("busy")).await;
+    world.wake().end().await.failed(Status::Busy, "home.dyn.example is busy", "try again later");
+    let mut client = world.wake();
+    client.until("ringing").await;
+    world.exchange_says("dialled").await;
+    client.signal(Signal::SIGINT);
+    client.end().await.failed(Status::Interrupted, "interrupted", "nothing is left behind");
+    world.leaves_nothing().await;
 }
 
 #[tokio::test]

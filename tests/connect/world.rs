@@ -126,6 +126,11 @@ impl World {
         Client { child, stdin, stdout, stderr, events: Vec::new(), words: String::new() }
     }
 
+    /// Starts `ringup wake home`, its steps as events.
+    pub fn wake(&self) -> Client {
+        self.start(&["--config", "client.toml", "wake", "home", "--json"])
+    }
+
     /// Starts `ringup proxy home`.
     pub fn proxy(&self, port: u16) -> Client {
         self.start(&["--config", "client.toml", "proxy", "home", &port.to_string()])

@@ -182,6 +182,23 @@ enum State {
     Done,
 }
 
+impl State {
+    /// Its name, for the log.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Finding(_) => "finding",
+            Self::Linking(_) => "linking",
+            Self::Asking(_) => "asking",
+            Self::Freeing => "freeing",
+            Self::Ringing => "ringing",
+            Self::Awaiting(_) => "awaiting",
+            Self::Pausing(_) => "pausing",
+            Self::Proving { .. } => "proving",
+            Self::Done => "done",
+        }
+    }
+}
+
 /// What to do once there is a way to the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Then {
@@ -533,7 +550,7 @@ impl Attempt {
     }
 
     fn go(&mut self, state: State, output: Output) {
-        tracing::debug!(from = ?self.state, to = ?state, "attempt");
+        tracing::debug!(from = self.state.name(), to = state.name(), "attempt");
         self.state = state;
         self.outputs.push_back(output);
     }
