@@ -363,6 +363,25 @@ async fn the_directory_tells_strangers_sleepers_and_impostors_apart() {
     assert_eq!(status.code(), Some(0));
 }
 
+#[tokio::test]
+async fn a_key_is_trusted_for_a_host_that_there_is_and_it_is_told_whose_place_it_takes() {
+    let folder = Scratch::new();
+    let config = "directory-servers = [\"127.0.0.1:9\"]\nstate-directory = \"state\"\n[sites.home]\nhost = \"home.dyn.example\"\n";
+    folder.write("client.toml", config);
+    let [first, second] = [(); 2].map(|()| Identity::generate().unwrap().public_key().to_string());
+    for (host, key, instead) in [
+        ("home", &first, String::new()),
+        ("home", &first, String::new()),
+        ("HOME.dyn.example.", &second, format!(", no more by {first}")),
+    ] {
+        let said = run(folder.root(), &["trust", host, key, "-c", "client.toml"]).await;
+        assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
+        assert_eq!(said.stdout, format!("home.dyn.example is known from now on by {key}{instead}\n"));
+    }
+    let told = fails(&folder, &["trust", "hame", &first, "-c", "client.toml"], Status::UnknownSite).await;
+    assert!(told.contains("no site hame in client.toml") && told.contains("sites there: home"), "{told}");
+}
+
 /// Runs `ringup setup` with these answers.
 async fn set_up(folder: &Scratch, answers: &str) -> Said {
     let mut command = ringup(folder.root(), &["setup", "-c", "new/client.toml"]);

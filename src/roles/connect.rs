@@ -165,15 +165,7 @@ enum Looked {
 
 /// Looks a host up, by its site's name or its own, and checks what can be checked.
 async fn look_up(config: &Config, host: &str) -> Result<Looked, Failure> {
-    let site = site_of(config, host);
-    let name = site.and_then(|site| config.file().sites.get(site)).map_or(host, |site| site.host.as_str());
-    let name: HostName = name.parse().map_err(|error| {
-        let failure = unknown_site(config, host);
-        Failure { message: format!("{}, and it is no host's name: {error}", failure.message), ..failure }
-    })?;
-    if site.is_none() && name.labels().count() == 1 {
-        return Err(unknown_site(config, host));
-    }
+    let (site, name) = (site_of(config, host), name_of(config, host)?);
     let (pinned, seen) = config.identity_of(site.unwrap_or_default(), &name)?;
     let deadline = tokio::time::Instant::now() + QUERY_WITHIN;
     let resolver = Resolver::new(config.servers()?);
@@ -275,8 +267,7 @@ fn uncertified(name: &HostName, addresses: &[IpAddr], json: bool) -> String {
 
 /// Remembers a host's key: the one given, or the one in the directory if none is known yet.
 pub(super) async fn trust(config: &Config, host: &str, key: Option<PublicKey>) -> Result<(), Failure> {
-    let known = config.known_hosts();
-    let (name, key) = match key {
+    match key {
         Some(key) => {
             let site = site_of(config, host).and_then(|site| config.file().sites.get(site));
             if let Some(pinned) = site.and_then(|site| site.identity.as_ref())
@@ -286,31 +277,51 @@ pub(super) async fn trust(config: &Config, host: &str, key: Option<PublicKey>) -
                 return Err(Failure::new(Status::Configuration, message)
                     .hint("put this one in `identity` there, or take `identity` out"));
             }
-            let name = site.map_or(host, |site| site.host.as_str());
-            let name: HostName =
-                name.parse().map_err(|error| Failure::new(Status::UnknownSite, format!("{host}: {error}")))?;
-            (name, key)
+            let name = name_of(config, host)?;
+            remember(config, &name, key)
         }
-        None => {
-            let (name, signed, is_known) = match look_up(config, host).await? {
-                Looked::Certified { name, signed, is_known } => (name, signed, is_known),
-                Looked::Uncertified { name, addresses } => {
-                    return Err(Failure::new(Status::WrongIdentity, uncertified(&name, &addresses, false))
-                        .hint("there is no key to trust: `ringup listen` or `ringup watch` there signs with one"));
-                }
-            };
-            if is_known {
-                return print(&format!("{name} is known already by {}", signed.key()));
+        None => match look_up(config, host).await? {
+            Looked::Certified { name, signed, is_known: true } => {
+                print(&format!("{name} is known already by {}", signed.key()))
             }
-            (name, *signed.key())
-        }
-    };
+            Looked::Certified { name, signed, is_known: false } => {
+                remember(config, &name, *signed.key())?;
+                print(
+                    "compare it with what `ringup identity` prints there, with the file that identity in [host] names",
+                )
+            }
+            Looked::Uncertified { name, addresses } => {
+                Err(Failure::new(Status::WrongIdentity, uncertified(&name, &addresses, false))
+                    .hint("there is no key to trust: `ringup listen` or `ringup watch` there signs with one"))
+            }
+        },
+    }
+}
+
+fn remember(config: &Config, name: &HostName, key: PublicKey) -> Result<(), Failure> {
+    let known = config.known_hosts();
+    // What cannot be read any more is written anew.
+    let before = known.find(name).ok().flatten().map(|before| before.key).filter(|before| *before != key);
     // A host that has lost its key may have lost its number, too: what was seen with the old one counts no more.
     known
-        .remember(&name, &Acquaintance { key, seq: None })
+        .remember(name, &Acquaintance { key, seq: None })
         .map_err(|error| Failure::caused(Status::Configuration, &error).hint("make state-directory writable"))?;
-    print(&format!("{name} is known from now on by {key}"))?;
-    print("compare it with what `ringup identity` prints there, with the file that identity in [host] names")
+    let instead = before.map(|before| format!(", no more by {before}")).unwrap_or_default();
+    print(&format!("{name} is known from now on by {key}{instead}"))
+}
+
+/// The full name of a host that is named by its site's name or its own.
+fn name_of(config: &Config, host: &str) -> Result<HostName, Failure> {
+    let site = site_of(config, host).and_then(|site| config.file().sites.get(site));
+    let name: HostName = site.map_or(host, |site| site.host.as_str()).parse().map_err(|error| {
+        let failure = unknown_site(config, host);
+        Failure { message: format!("{}, and it is no host's name: {error}", failure.message), ..failure }
+    })?;
+    // No zone has hosts of a single label: a site was meant.
+    if site.is_none() && name.labels().count() == 1 {
+        return Err(unknown_site(config, host));
+    }
+    Ok(name)
 }
 
 fn unknown_site(config: &Config, site: &str) -> Failure {

@@ -35,10 +35,14 @@ pub(super) async fn run(config: &Path, stop: &CancellationToken) -> Result<(), F
             .hint("change it by hand, or name another with --config FILE"));
     }
     let mut person = Person::new();
-    tokio::select! {
+    let done = tokio::select! {
         done = ask(&mut person, config, stop) => done,
         () = stop.cancelled() => Err(connect::interrupted()),
+    };
+    if done.as_ref().is_err_and(|failure| failure.status == Status::Interrupted) {
+        person.say(""); // an answer is begun
     }
+    done
 }
 
 async fn ask(person: &mut Person, config: &Path, stop: &CancellationToken) -> Result<(), Failure> {

@@ -222,6 +222,34 @@ async fn a_ring_by_itself_shows_what_it_waits_for() {
 }
 
 #[tokio::test]
+async fn while_a_newcomer_is_asked_for_what_is_not_shown() {
+    let world = World::new(RUNG, "", "").await;
+    let mut terminal = Terminal::open(&world).await;
+    let usual = terminal.modes();
+    terminal.types("\"$RINGUP\" --config new.toml setup\n").await;
+    let port = world.folder.path("lines/client");
+    // The kernel has no way to everybody for whoever does not ask for it: there has to be a provider.
+    for (question, answer) in [
+        ("address:port", "255.255.255.255:53"),
+        ("Which port is the modem at?", &port.display().to_string()),
+        ("The provider's telephone number?", "555-0199"),
+        ("Your name there?", "me"),
+    ] {
+        terminal.shows(question).await;
+        terminal.shows("\r\n> ").await;
+        terminal.types(&format!("{answer}\n")).await;
+    }
+    terminal.shows("it is not shown\r\n> ").await;
+    assert_ne!(terminal.modes(), usual);
+    terminal.types("geheim\x03").await;
+    let shown = terminal.shows("ringup: interrupted\r\n").await;
+    assert_eq!(shown, "\r\n");
+    assert_eq!(terminal.status().await, "130");
+    assert_eq!((terminal.modes(), world.folder.path("new.toml").exists()), (usual, false));
+    world.leaves_nothing().await;
+}
+
+#[tokio::test]
 async fn a_terminal_that_goes_away_while_the_host_is_rung_ends_the_call() {
     let mut world = World::new(&RUNG.replace("ring-for = \"3s\"", "ring-for = \"60s\""), "", "").await;
     let mut terminal = Terminal::open(&world).await;

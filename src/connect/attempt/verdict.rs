@@ -135,7 +135,8 @@ impl Attempt {
             return Err(Failure::new(Status::WrongIdentity, message).hint("nothing was sent; ask another directory"));
         }
         signed.verify(&self.plan.identity.unwrap_or_else(|| *signed.key())).map_err(|error| {
-            Failure::caused(Status::WrongIdentity, &error).hint(format!(
+            let message = format!("the directory's record of {host} is not its own: {error}");
+            Failure::new(Status::WrongIdentity, message).hint(format!(
                 "nothing was sent; if {host} has a new key, take it from `ringup identity` there, and put it in `identity` in its \
                  [sites] section, or: ringup trust {host} KEY"
             ))
