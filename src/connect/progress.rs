@@ -298,7 +298,7 @@ impl Progress {
 
 /// Tells a step, and how long it took or when it was.
 fn line(seconds: Duration, words: &str) {
-    let line = format!("{:6.1} s  {words}\n", seconds.as_secs_f64());
+    let line = format!("{:6.1} s   {words}\n", seconds.as_secs_f64());
     if let Err(error) = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()) {
         tracing::debug!(%error, "nobody reads");
     }

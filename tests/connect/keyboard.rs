@@ -204,10 +204,10 @@ async fn each_step_is_left_as_a_line_of_its_own_and_whole_however_narrow_the_ter
     terminal.shows("ready> ").await;
     terminal.types(&format!("{CONNECT}\n")).await;
     // What a person is to know of an address that nobody outside can reach is longer than the terminal is wide.
-    terminal.shows("0.0 s  home.dyn.example cannot be reached from everywhere: the link has no address").await;
+    terminal.shows("0.0 s   home.dyn.example cannot be reached from everywhere: the link has no address").await;
     terminal.shows("look at what the provider assigns (IPCP)\r\n").await;
-    terminal.shows(" s  having 127.0.0.1 prove to be home.dyn.example\r\n").await;
-    terminal.shows(" s  home.dyn.example is online at 127.0.0.1 (record 1)\r\n127.0.0.1\r\nready> ").await;
+    terminal.shows(" s   having 127.0.0.1 prove to be home.dyn.example\r\n").await;
+    terminal.shows(" s   home.dyn.example is online at 127.0.0.1 (record 1)\r\n127.0.0.1\r\nready> ").await;
     world.leaves_nothing().await;
 }
 
@@ -216,8 +216,8 @@ async fn a_ring_by_itself_shows_what_it_waits_for() {
     let world = World::new(RUNG, "", "").await;
     let mut terminal = Terminal::open(&world).await;
     terminal.types("\"$RINGUP\" --config client.toml wake home\n").await;
-    terminal.shows(" s  ringing home.dyn.example\r\n").await;
-    terminal.shows(" s  home.dyn.example was rung; hung up before anybody answered\r\nrang home\r\nready> ").await;
+    terminal.shows(" s   ringing home.dyn.example\r\n").await;
+    terminal.shows(" s   home.dyn.example was rung; hung up before anybody answered\r\nrang home\r\nready> ").await;
     world.leaves_nothing().await;
 }
 
