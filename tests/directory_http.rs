@@ -68,7 +68,7 @@ async fn a_router_registers_and_its_record_is_shown_as_uncertified_everywhere() 
     let history = directory.administer(&["host", "history", "cam.dyn.test", "--json"]).await;
     let history: Value = serde_json::from_str(&history).unwrap();
     let states: Vec<&str> = history.as_array().unwrap().iter().map(|one| one["state"].as_str().unwrap()).collect();
-    assert_eq!(states, ["asleep", "online", "online", "online"]);
+    assert_eq!(states, ["asleep", "online", "online"], "a renewal is no news");
     assert!(history.as_array().unwrap().iter().all(|one| one["by"] == "router" && one["certified"] == false));
 }
 

@@ -140,6 +140,12 @@ async fn nsupdate_is_told_what_the_standard_says() {
         // One of two hosts may not be changed, so neither is.
         (&routers, "update delete cam.routers.dyn.test\nupdate add home.dyn.test 60 A 203.0.113.9", Some("REFUSED")),
     ] {
+        // What no host has is deleted without a word.
+        (&routers, "update delete cam.routers.dyn.test MX", None),
+        (&routers, "update delete cam.routers.dyn.test TXT \"something\"", None),
+        (&routers, "update delete never.routers.dyn.test", None),
+        (&home, "update delete home.dyn.test MX", None),
+        (&home, "update delete home.dyn.test A", Some("REFUSED")),
         let (done, said) = nsupdate(server, key, script).await;
         assert_eq!(done, refusal.is_none(), "{script}: {said}");
         assert!(refusal.is_none_or(|refusal| said.contains(refusal)), "{script}: {said}");
@@ -150,6 +156,7 @@ async fn nsupdate_is_told_what_the_standard_says() {
     assert_eq!(dig(server, &["cam.routers.dyn.test", "+short"]).await, "");
     assert_eq!(dig(server, &["tv.routers.dyn.test", "AAAA", "+short"]).await, "2001:db8::9\n");
     let identity = Identity::generate().unwrap();
+    assert!(dig(server, &["never.routers.dyn.test"]).await.contains("status: NXDOMAIN"));
     let (done, said) = nsupdate(server, &home, &statement(&identity, 5, "203.0.113.1")).await;
     assert!(done, "{said}");
     let (done, said) = nsupdate(server, &home, &statement(&identity, 4, "203.0.113.2")).await;

@@ -12,6 +12,7 @@ use domain::base::iana::Rtype;
 
 use super::entry::{Certified, Entry, Fence, Known};
 use super::pace::TooOften;
+use super::roll::Credential;
 use super::statement::Statement;
 use super::zone::{Place, View};
 use crate::record::{HostName, Record, RecordError, Seq, StatementError, VerifyError};
@@ -25,17 +26,35 @@ pub(super) struct Change {
     pub(super) fence: Option<Fence>,
     /// The lease, in seconds, of a record without the host's statement; `None` where the statement is a must.
     pub(super) uncertified: Option<u32>,
-    /// What has to be so, or why that cannot be told.
-    pub(super) prerequisites: Result<Vec<Prerequisite>, Refusal>,
-    /// What is to be done, host by host, all of it or nothing; or why that cannot be told.
-    pub(super) wanted: Result<Vec<Wanted>, Refusal>,
+    /// What has to be so, in the order of the request.
+    pub(super) prerequisites: Vec<Prerequisite>,
+    /// Why what comes after these cannot be told, if something does.
+    pub(super) premise: Result<(), Refusal>,
+    /// What is to be done, host by host: all of it or nothing.
+    pub(super) wanted: Vec<Wanted>,
+    /// Why it is not what is to be done, whoever asks.
+    pub(super) form: Result<(), Refusal>,
 }
 
-/// What a change does to one host.
+impl Change {
+    /// A change without a signature, prerequisites, and anything wrong with its form.
+    pub(super) fn of(by: &str, wanted: Vec<Wanted>) -> Self {
+        let (by, prerequisites) = (by.to_owned(), Vec::new());
+        Self { by, fence: None, uncertified: None, prerequisites, premise: Ok(()), wanted, form: Ok(()) }
+    }
+}
+
+/// What a change does to one host; nothing where it deletes what hosts do not have (RFC 2136 section 3.4.2.3).
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
     pub(super) host: HostName,
     pub(super) steps: Vec<Step>,
+}
+
+impl Wanted {
+    fn is_removal(&self) -> bool {
+        self.steps == [Step::Remove]
+    }
 }
 
 /// One record of an update section (RFC 2136 section 2.5), as far as a host has such records.
@@ -47,7 +66,8 @@ pub(super) enum Step {
     /// Delete the addresses of one type, or of both for [`Rtype::ANY`].
     DeleteAddresses(Rtype),
     DeleteAddress(IpAddr),
-    /// Delete the statement; harmless, as a change brings another.
+    /// Delete the statement: what the change said before this does not count. Where nothing comes after it, a host that
+    /// has spoken for itself would be left without its word, which is refused.
     DeleteStatement,
     /// Take the host out of the directory. Only the administrator's front makes this step: no credential is asked for.
     Remove,
@@ -118,22 +138,30 @@ impl From<TooOften> for Refusal {
     }
 }
 
-/// Decides a change at a time in Unix seconds: gives the new entries of its hosts, none where nothing is left to be done.
+/// Decides a change at a time in Unix seconds, in the order of RFC 2136 section 3: gives the new entries of its hosts, none
+/// where nothing is left to be done.
 pub(super) fn decide(view: &View<'_>, change: &Change, now: u64) -> Result<Vec<Entry>, Refusal> {
-    if let (Ok(wanted), Some(fence)) = (&change.wanted, &change.fence)
-        && pass(view, &change.by, wanted, fence)? == Passed::Before
+    if let Some(fence) = &change.fence
+        && pass(view, &change.by, &change.wanted, fence)? == Passed::Before
     {
         return Ok(Vec::new());
     }
-    for prerequisite in change.prerequisites.as_ref().map_err(Clone::clone)? {
-        check(view, prerequisite, now)?;
+    check_all(view, change, now)?;
+    let credential = view.zone.credential(&change.by);
+    for wanted in &change.wanted {
+        permit(view, credential.as_deref(), wanted)?;
     }
+    change.form.clone()?;
     let mut entries = Vec::new();
-    for wanted in change.wanted.as_ref().map_err(Clone::clone)? {
-        let Some(statement) = register(view, change, wanted, now)? else { continue };
+    for wanted in &change.wanted {
+        let decided = match &credential {
+            Some(credential) if !wanted.is_removal() => register(view, change, wanted, credential, now)?,
+            Some(_) | None => remove(view, &wanted.host),
+        };
+        let Some((statement, renews)) = decided else { continue };
         let fence = change.fence.clone();
         let displaces = displaces(view, change, &wanted.host);
-        entries.push(Entry { fence, displaces, ..Entry::new(statement, now, &change.by) });
+        entries.push(Entry { fence, displaces, renews, ..Entry::new(statement, now, &change.by) });
     }
     Ok(entries)
 }
@@ -170,15 +198,32 @@ fn displaces(view: &View<'_>, change: &Change, host: &HostName) -> bool {
     last.is_some_and(|last| change.fence.is_none() || last.by != by)
 }
 
-/// Decides about one host; `None` where it is already so.
-fn register(view: &View<'_>, change: &Change, wanted: &Wanted, now: u64) -> Result<Option<Statement>, Refusal> {
-    let kept = view.kept(&wanted.host);
-    let known = kept.and_then(|kept| kept.known(&wanted.host));
-    if wanted.steps.contains(&Step::Remove) {
-        return Ok(known.map(|_| Statement::Removed(wanted.host.clone())));
+/// Tells whether a credential may change a host (RFC 2136 section 3.3); to take one out, none is asked for.
+fn permit(view: &View<'_>, credential: Option<&Credential>, wanted: &Wanted) -> Result<(), Refusal> {
+    let is_bound = credential.is_some_and(|credential| credential.covers(&wanted.host));
+    let may = wanted.is_removal() || (is_bound && !view.zone.is_own(&wanted.host));
+    if may { Ok(()) } else { Err(Refusal::NotBound) }
+}
+
+/// What is written of a host, and whether that says to everybody else what they know already.
+type Decided = Option<(Statement, bool)>;
+
+fn remove(view: &View<'_>, host: &HostName) -> Decided {
+    view.kept(host).map(|_registered| (Statement::Removed(host.clone()), false))
+}
+
+/// Decides about one host; `None` where there is nothing to be done.
+fn register(
+    view: &View<'_>,
+    change: &Change,
+    wanted: &Wanted,
+    credential: &Credential,
+    now: u64,
+) -> Result<Decided, Refusal> {
+    if wanted.steps.is_empty() {
+        return Ok(None);
     }
-    let credential = view.zone.credential(&change.by).filter(|credential| credential.covers(&wanted.host));
-    let credential = credential.filter(|_| !view.zone.is_own(&wanted.host)).ok_or(Refusal::NotBound)?;
+    let known = view.entry(&wanted.host);
     let certified = known.as_ref().and_then(|known| known.statement.signed());
     let pinned = credential.identity.or_else(|| view.zone.pinned(&wanted.host));
     let pinned = pinned.or_else(|| certified.map(|signed| *signed.key()));
@@ -187,10 +232,16 @@ fn register(view: &View<'_>, change: &Change, wanted: &Wanted, now: u64) -> Resu
         // Once a host has spoken for itself, nobody else does.
         let lease = change.uncertified.or(credential.uncertified_lease).filter(|_| pinned.is_none());
         let lease = lease.ok_or(Refusal::NoStatement)?;
+        // What was never there is not deleted.
+        let has_nothing = known.is_none() && addresses.is_empty();
+        if has_nothing || wanted.steps.iter().all(|step| *step == Step::DeleteStatement) {
+            return Ok(None);
+        }
         let last = known.as_ref().and_then(|known| known.statement.record()).map(Record::seq);
         let seq = last.map_or(Some(Seq::FIRST), Seq::next).ok_or(Refusal::Malformed)?;
-        let addresses = addresses.into_iter().collect();
-        return Ok(Some(Statement::uncertified(&wanted.host, addresses, seq, now, lease)?));
+        let statement = Statement::uncertified(&wanted.host, addresses.into_iter().collect(), seq, now, lease)?;
+        let renews = known.is_some_and(|known| known.is_renewed_by(&statement, now));
+        return Ok(Some((statement, renews)));
     };
     let signed = statement.as_ref().map_err(Clone::clone)?.signed();
     if !signed.record().addresses().iter().eq(&addresses) {
@@ -211,7 +262,7 @@ fn register(view: &View<'_>, change: &Change, wanted: &Wanted, now: u64) -> Resu
             return Err(Refusal::Stale { offered, known });
         }
     }
-    Ok(Some(Statement::Signed(signed.clone())))
+    Ok(Some((Statement::Signed(signed.clone()), false)))
 }
 
 /// Takes the steps in order, and gives the addresses and the statement that they end with.
@@ -239,12 +290,26 @@ fn apply<'w>(wanted: &'w Wanted, known: Option<&Known>) -> (BTreeSet<IpAddr>, Op
     (addresses, statement)
 }
 
+/// Checks the prerequisites in their order, and then those that name data: their RRsets are compared when all of them have
+/// been read (RFC 2136 section 3.2.5).
+fn check_all(view: &View<'_>, change: &Change, now: u64) -> Result<(), Refusal> {
+    let has_data = |prerequisite: &Prerequisite| matches!(prerequisite.condition, Condition::Equals(..));
+    for prerequisite in &change.prerequisites {
+        if matches!(view.place(&prerequisite.owner), Place::Outside) {
+            return Err(Refusal::OutsideZone);
+        }
+        if !has_data(prerequisite) {
+            check(view, prerequisite, now)?;
+        }
+    }
+    change.premise.clone()?;
+    let mut data = change.prerequisites.iter().filter(|prerequisite| has_data(prerequisite));
+    data.try_for_each(|prerequisite| check(view, prerequisite, now))
+}
+
 /// Checks a prerequisite (RFC 2136 section 3.2).
 fn check(view: &View<'_>, prerequisite: &Prerequisite, now: u64) -> Result<(), Refusal> {
     let place = view.place(&prerequisite.owner);
-    if matches!(place, Place::Outside) {
-        return Err(Refusal::OutsideZone);
-    }
     let found = |rtype| {
         let mut found = BTreeSet::new();
         view.records(place, rtype, now, &mut |_, _, data| {

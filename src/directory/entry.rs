@@ -2,7 +2,7 @@
 
 use super::book::Refusal;
 use super::statement::Statement;
-use crate::record::{HostName, Record, SignedRecord};
+use crate::record::{HostName, Record, SignedRecord, State};
 
 /// A host's last accepted registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,12 +18,14 @@ pub(super) struct Entry {
     pub(super) expired: bool,
     /// It takes the place of one that another key has signed, whose signature is to be remembered beside it.
     pub(super) displaces: bool,
+    /// It says what everybody knows already, for longer: neither the zone nor the history has anything new.
+    pub(super) renews: bool,
 }
 
 impl Entry {
     /// A registration without a signature on its way here, which takes no signed one's place.
     pub(super) fn new(statement: Statement, received: u64, key: &str) -> Self {
-        Self { statement, received, key: key.to_owned(), fence: None, expired: false, displaces: false }
+        Self { statement, received, key: key.to_owned(), fence: None, expired: false, displaces: false, renews: false }
     }
 }
 
@@ -51,11 +53,23 @@ pub(super) struct Known {
     pub(super) statement: Statement,
     /// When we accepted it, by our clock, in Unix seconds.
     pub(super) received: u64,
+    /// The zone has been told that the lease ran out, whatever the clock says now.
+    pub(super) expired: bool,
 }
 
 impl Known {
+    /// Tells whether an uncertified record that follows this one differs in nothing but its number and its time.
+    pub(super) fn is_renewed_by(&self, next: &Statement, now: u64) -> bool {
+        let (Some(one), Some(next)) = (self.statement.record(), next.record()) else { return false };
+        let says = |record: &Record| (record.state(), record.addresses().to_vec(), record.lease());
+        says(one) == says(next) && (one.state() == State::Asleep || self.remaining(now) > 0)
+    }
+
     /// Gives for how many more seconds the record holds.
     pub(super) fn remaining(&self, now: u64) -> u32 {
+        if self.expired {
+            return 0;
+        }
         let age = now.saturating_sub(self.received);
         let lease = self.statement.record().map_or(0, Record::lease);
         lease.saturating_sub(u32::try_from(age).unwrap_or(u32::MAX))

@@ -109,7 +109,7 @@ impl Front {
 
     fn hand_over(&self, change: Change, via: Via, told: impl FnOnce(Decided) + Send + 'static) {
         let by = change.by.clone();
-        let host = change.wanted.as_ref().ok().and_then(|wanted| wanted.first()).map(|wanted| wanted.host.clone());
+        let host = change.wanted.first().map(|wanted| wanted.host.clone());
         let figures = Arc::clone(&self.figures);
         let done = Box::new(move |decided: Decided| {
             figures.changed(via, &decided.outcome);

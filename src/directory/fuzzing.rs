@@ -142,7 +142,7 @@ pub fn dyndns(bytes: &[u8]) {
 pub fn json(bytes: &[u8]) {
     let Ok(host) = "home.dyn.test".parse() else { return };
     for change in [false, true].into_iter().filter_map(|is_json| asked_for(&host, bytes, is_json)) {
-        let steps: Vec<&Step> = change.wanted.iter().flatten().flat_map(|wanted| &wanted.steps).collect();
+        let steps: Vec<&Step> = change.wanted.iter().flat_map(|wanted| &wanted.steps).collect();
         assert!(matches!(steps.last(), Some(Step::AddStatement(_))), "{steps:?}");
         let Some((Step::AddStatement(Ok(certified)), before)) = steps.split_last() else { continue };
         let said = certified.signed().record().addresses().iter().map(|address| Step::AddAddress(*address));

@@ -218,7 +218,9 @@ impl Store {
                     displaced.execute([name])?;
                 }
                 host.execute(params![name, statement, received, entry.key, signed, mac])?;
-                history.execute(params![name, seq, received, entry.key, statement])?;
+                if !entry.renews {
+                    history.execute(params![name, seq, received, entry.key, statement])?;
+                }
             }
         }
         finish(transaction, serial)

@@ -20,7 +20,6 @@ use super::request::Request;
 use super::zone::{Zone, wire};
 use crate::dns::tsig::{self, Signed};
 use crate::dns::{TsigKey, name};
-use crate::record::HostName;
 
 /// What a message with the operation UPDATE comes to.
 #[derive(Debug)]
@@ -63,13 +62,10 @@ pub(super) fn receive(request: &Request<'_>, zone: &Zone, now: u64) -> Received 
     if let Err(code) = check_zone(&outline, zone) {
         return Received::Answer(signed_failure(&outline, code, &signed, &key, now));
     }
-    let change = Change {
-        by: key.name().to_owned(),
-        fence: Some(Fence::new(signed.tsig.time_signed(), signed.tsig.mac().as_bytes())),
-        uncertified: None,
-        prerequisites: read_prerequisites(message),
-        wanted: read_updates(message, zone),
-    };
+    let mut change = Change::of(key.name(), Vec::new());
+    change.fence = Some(Fence::new(signed.tsig.time_signed(), signed.tsig.mac().as_bytes()));
+    change.premise = read_prerequisites(message, &mut change.prerequisites);
+    change.form = read_updates(message, zone, &mut change.wanted);
     Received::Change(Box::new(Pending { change, request: signed, key }))
 }
 
@@ -132,9 +128,8 @@ fn check_zone(outline: &Request<'_>, zone: &Zone) -> Result<(), Code> {
     if is_ours { Ok(()) } else { Err(NOTAUTH) }
 }
 
-/// Reads the prerequisite section (RFC 2136 section 3.2).
-fn read_prerequisites(message: Message<&[u8]>) -> Result<Vec<Prerequisite>, Refusal> {
-    let mut prerequisites: Vec<Prerequisite> = Vec::new();
+/// Reads the prerequisite section up to its end, or to where it cannot be read (RFC 2136 section 3.2).
+fn read_prerequisites(message: Message<&[u8]>, prerequisites: &mut Vec<Prerequisite>) -> Result<(), Refusal> {
     for record in message.answer().map_err(|_parse| Refusal::Malformed)? {
         let record = record.map_err(|_parse| Refusal::Malformed)?;
         let (owner, rtype) = (lowered(&record.owner()), record.rtype());
@@ -172,36 +167,57 @@ fn read_prerequisites(message: Message<&[u8]>) -> Result<Vec<Prerequisite>, Refu
         };
         prerequisites.push(Prerequisite { owner, condition });
     }
-    Ok(prerequisites)
+    Ok(())
 }
 
-/// Reads the update section and scans it for what no update may hold (RFC 2136 section 3.4.1).
-fn read_updates(message: Message<&[u8]>, zone: &Zone) -> Result<Vec<Wanted>, Refusal> {
-    let mut wanted: Vec<Wanted> = Vec::new();
-    let mut refusal = None;
+/// Reads the update section to its end, since every host in it must be the key's to change. Tells what it asks for that
+/// nobody may, and then what no update may hold (RFC 2136 section 3.4.1).
+fn read_updates(message: Message<&[u8]>, zone: &Zone, wanted: &mut Vec<Wanted>) -> Result<(), Refusal> {
+    let (mut policy, mut form) = (Ok(()), Ok(()));
     for record in message.authority().map_err(|_parse| Refusal::Malformed)? {
-        let record = record.map_err(|_parse| Refusal::Malformed)?;
-        if wire::before(&lowered(&record.owner()), &zone.apex_wire).is_none() {
-            return Err(Refusal::OutsideZone);
+        let Ok(record) = record else {
+            form = form.and(Err(Refusal::Malformed));
+            break;
+        };
+        let owner = record.owner();
+        if wire::before(&lowered(&owner), &zone.apex_wire).is_none() {
+            form = form.and(Err(Refusal::OutsideZone));
+            continue;
         }
-        match read_update(&record)? {
-            Some((host, step)) => match wanted.iter().position(|wanted| wanted.host == host) {
-                Some(at) => wanted.get_mut(at).into_iter().for_each(|wanted| wanted.steps.push(step.clone())),
-                None if wanted.len() == MOST_HOSTS => refusal = Some(Refusal::TooManyHosts),
-                None => wanted.push(Wanted { host, steps: vec![step] }),
-            },
-            None => refusal = Some(Refusal::OtherRecords),
+        let host = name::to_statement_host(&owner).or_else(|| name::to_host(&owner));
+        if let Some(host) = &host
+            && wanted.iter().all(|wanted| wanted.host != *host)
+        {
+            if wanted.len() == MOST_HOSTS {
+                policy = policy.and(Err(Refusal::TooManyHosts));
+                continue;
+            }
+            wanted.push(Wanted { host: host.clone(), steps: Vec::new() });
+        }
+        match read_update(&record) {
+            Ok(Read::Step(step)) => {
+                let wanted = wanted.iter_mut().find(|wanted| Some(&wanted.host) == host.as_ref());
+                wanted.into_iter().for_each(|wanted| wanted.steps.push(step.clone()));
+            }
+            Ok(Read::Nothing) => {}
+            Ok(Read::Other) => policy = policy.and(Err(Refusal::OtherRecords)),
+            Err(refusal) => form = form.and(Err(refusal)),
         }
     }
-    // The scan goes to the end first: a malformed update is malformed, whoever sent it.
-    if let Some(refusal) = refusal {
-        return Err(refusal);
-    }
-    Ok(wanted)
+    policy.and(form)
 }
 
-/// Reads one record of the update section; `None` for what hosts here do not have.
-fn read_update(record: &ParsedRecord<'_, &[u8]>) -> Result<Option<(HostName, Step)>, Refusal> {
+/// What a record of the update section comes to.
+enum Read {
+    Step(Step),
+    /// Nothing: it deletes what hosts here do not have (RFC 2136 sections 3.4.2.3 and 3.4.2.4).
+    Nothing,
+    /// It adds what hosts here do not have, or is about a name that no host has.
+    Other,
+}
+
+/// Reads one record of the update section.
+fn read_update(record: &ParsedRecord<'_, &[u8]>) -> Result<Read, Refusal> {
     let (class, rtype) = (record.class(), record.rtype());
     let is_meta = is_meta(rtype) || rtype == Rtype::ANY;
     let is_fine = match class {
@@ -215,21 +231,23 @@ fn read_update(record: &ParsedRecord<'_, &[u8]>) -> Result<Option<(HostName, Ste
     }
     let owner = record.owner();
     if let Some(host) = name::to_statement_host(&owner) {
-        let step = match (class, rtype) {
-            (Class::IN, Rtype::TXT) => Step::AddStatement(Certified::read(&host, &read_text(record)?)),
-            (Class::ANY | Class::NONE, Rtype::TXT) | (Class::ANY, Rtype::ANY) => Step::DeleteStatement,
-            (_, _) => return Ok(None),
-        };
-        return Ok(Some((host, step)));
+        return Ok(match (class, rtype) {
+            (Class::IN, Rtype::TXT) => Read::Step(Step::AddStatement(Certified::read(&host, &read_text(record)?))),
+            (Class::ANY | Class::NONE, Rtype::TXT) | (Class::ANY, Rtype::ANY) => Read::Step(Step::DeleteStatement),
+            (Class::ANY | Class::NONE, _) => Read::Nothing,
+            (_, _) => Read::Other,
+        });
     }
-    let Some(host) = name::to_host(&owner) else { return Ok(None) };
-    let step = match (class, rtype) {
-        (Class::IN, Rtype::A | Rtype::AAAA) => Step::AddAddress(read_address(record)?),
-        (Class::NONE, Rtype::A | Rtype::AAAA) => Step::DeleteAddress(read_address(record)?),
-        (Class::ANY, Rtype::A | Rtype::AAAA | Rtype::ANY) => Step::DeleteAddresses(rtype),
-        (_, _) => return Ok(None),
-    };
-    Ok(Some((host, step)))
+    if name::to_host(&owner).is_none() {
+        return Ok(Read::Other);
+    }
+    Ok(match (class, rtype) {
+        (Class::IN, Rtype::A | Rtype::AAAA) => Read::Step(Step::AddAddress(read_address(record)?)),
+        (Class::NONE, Rtype::A | Rtype::AAAA) => Read::Step(Step::DeleteAddress(read_address(record)?)),
+        (Class::ANY, Rtype::A | Rtype::AAAA | Rtype::ANY) => Read::Step(Step::DeleteAddresses(rtype)),
+        (Class::ANY | Class::NONE, _) => Read::Nothing,
+        (_, _) => Read::Other,
+    })
 }
 
 fn read_address(record: &ParsedRecord<'_, &[u8]>) -> Result<IpAddr, Refusal> {

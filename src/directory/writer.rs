@@ -159,7 +159,7 @@ impl Duties {
         let now = writer.clock.now();
         let mut pending = Pending::default();
         let mut decided = Vec::with_capacity(batch.len());
-        let mut accepted = 0;
+        let (mut accepted, mut news) = (0, 0);
         let serial = {
             let index = writer.index.read().unwrap_or_else(PoisonError::into_inner);
             for order in batch {
@@ -178,10 +178,11 @@ impl Duties {
                         pending.add(&relative, entry, &index);
                     }
                     accepted += 1;
+                    news += usize::from(!entry.renews);
                 }
                 decided.push((done, Decided { outcome, entries }));
             }
-            next_serial(index.serial, accepted)
+            next_serial(index.serial, news)
         };
         if accepted > 0 {
             let entries = || decided.iter().flat_map(|(_, decided)| &decided.entries);
@@ -196,7 +197,7 @@ impl Duties {
                     }
                     self.next_end = self.next_end.into_iter().chain(entries().filter_map(end_of)).min();
                     writer.waiters.committed(entries().map(|entry| entry.statement.host()));
-                    writer.serials.send_replace(serial);
+                    writer.serials.send_if_modified(|told| std::mem::replace(told, serial) != serial);
                     self.succeed();
                 }
                 Err(error) => {
@@ -305,7 +306,7 @@ fn paced(entries: &[Entry]) -> impl Iterator<Item = &HostName> + Clone {
 }
 
 /// Serial numbers go round and never are zero (RFC 1982; RFC 2136 section 7.11).
-fn next_serial(serial: u32, changes: usize) -> u32 {
+pub(super) fn next_serial(serial: u32, changes: usize) -> u32 {
     match (changes, serial.wrapping_add(1)) {
         (0, _) => serial,
         (_, next) => next.max(1),

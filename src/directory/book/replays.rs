@@ -18,7 +18,7 @@ impl World {
     fn new(name: &str) -> Self {
         let (folder, fixture) = (Scratch::new(name), Fixture::new());
         for name in ["one", "other"] {
-            let mut credential = super::super::roll::Credential::clone(&fixture.zone.credential("home").unwrap());
+            let mut credential = Credential::clone(&fixture.zone.credential("home").unwrap());
             (credential.name, credential.uncertified_lease) = (name.to_owned(), Some(600));
             fixture.zone.roll_mut().add_credential(credential);
         }
@@ -68,11 +68,9 @@ impl World {
 fn update(by: &str, time_signed: Option<u64>, address: &str) -> Change {
     let steps = vec![Step::DeleteAddresses(Rtype::ANY), Step::AddAddress(address.parse().unwrap())];
     Change {
-        by: by.to_owned(),
         fence: time_signed.map(|time| Fence::new(time, format!("{by} {time} {address} and so on, 64").as_bytes())),
         uncertified: time_signed.is_none().then_some(600),
-        prerequisites: Ok(Vec::new()),
-        wanted: Ok(vec![Wanted { host: host("home.dyn.test"), steps }]),
+        ..Change::of(by, vec![Wanted { host: host("home.dyn.test"), steps }])
     }
 }
 
@@ -80,7 +78,7 @@ fn update(by: &str, time_signed: Option<u64>, address: &str) -> Change {
 fn another_key_or_a_login_in_between_brings_no_address_back() {
     for by in ["other", "login"] {
         let mut world = World::new(by);
-        let mut credential = super::super::roll::Credential::clone(&world.fixture.zone.credential("one").unwrap());
+        let mut credential = Credential::clone(&world.fixture.zone.credential("one").unwrap());
         credential.name = "login".to_owned();
         world.fixture.zone.roll_mut().add_credential(credential);
         let first = update("one", Some(NOW - 100), "203.0.113.1");
@@ -140,10 +138,8 @@ fn whoever_signs_too_much_in_one_second_is_told_the_next() {
 fn a_removed_host_is_not_brought_back_by_what_was_signed_before() {
     let mut world = World::new("removed");
     let updates = [update("one", Some(NOW - 1), "203.0.113.1"), update("other", Some(NOW - 1), "203.0.113.2")];
-    let removal = Change {
-        wanted: Ok(vec![Wanted { host: host("home.dyn.test"), steps: vec![Step::Remove] }]),
-        ..update("administrator", None, "203.0.113.9")
-    };
+    let wanted = vec![Wanted { host: host("home.dyn.test"), steps: vec![Step::Remove] }];
+    let removal = Change::of("administrator", wanted);
     assert_eq!(world.batch(&[&updates[0], &updates[1], &removal]), [Ok(1), Ok(1), Ok(1)]);
     for _restarts in 0..2 {
         assert_eq!(updates.each_ref().map(|replayed| world.change(replayed)), [Ok(0), Ok(0)]);

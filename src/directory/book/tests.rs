@@ -14,21 +14,15 @@ fn change(signed: &SignedRecord, time_signed: u64) -> Change {
     ]);
     let seq = u8::try_from(signed.record().seq().number()).unwrap();
     Change {
-        by: "home".to_owned(),
         fence: Some(Fence::new(time_signed, &[seq; 32])),
-        uncertified: None,
-        prerequisites: Ok(Vec::new()),
-        wanted: Ok(vec![Wanted { host: signed.record().host().clone(), steps }]),
+        ..Change::of("home", vec![Wanted { host: signed.record().host().clone(), steps }])
     }
 }
 
 fn with_steps(steps: Vec<Step>) -> Change {
     Change {
-        by: "home".to_owned(),
         fence: Some(Fence::new(NOW, &[9; 32])),
-        uncertified: None,
-        prerequisites: Ok(Vec::new()),
-        wanted: Ok(vec![Wanted { host: host("home.dyn.test"), steps }]),
+        ..Change::of("home", vec![Wanted { host: host("home.dyn.test"), steps }])
     }
 }
 
@@ -74,7 +68,7 @@ fn a_repetition_changes_nothing_even_where_its_prerequisites_now_fail() {
     let same = change(&fixture.statement(1, &["203.0.113.9"]), NOW + 5);
     assert_eq!(decide(&fixture.view(), &same, NOW), Ok(Vec::new()));
     let owner = wire::from_text("_ringup.home.dyn.test");
-    let prerequisites = Ok(vec![Prerequisite { owner, condition: Condition::NameNotInUse }]);
+    let prerequisites = vec![Prerequisite { owner, condition: Condition::NameNotInUse }];
     let fence = Some(Fence::new(NOW, &[1; 32]));
     let retransmitted = Change { fence, prerequisites: prerequisites.clone(), ..same.clone() };
     assert_eq!(decide(&fixture.view(), &retransmitted, NOW), Ok(Vec::new()));
@@ -147,8 +141,9 @@ fn prerequisites_are_those_of_the_standard() {
         (&home, Condition::Equals(Rtype::A, data([203, 0, 113, 8])), Err(Refusal::RecordsMissing)),
         (&wire::from_text("elsewhere.test"), Condition::NameInUse, Err(Refusal::OutsideZone)),
     ] {
-        let prerequisite = Prerequisite { owner: owner.clone(), condition };
-        assert_eq!(check(&fixture.view(), &prerequisite, NOW), expected, "{prerequisite:?}");
+        let prerequisites = vec![Prerequisite { owner: owner.clone(), condition }];
+        let change = Change { prerequisites, ..Change::of("home", Vec::new()) };
+        assert_eq!(decide(&fixture.view(), &change, NOW).map(|_| ()), expected, "{:?}", change.prerequisites);
     }
 }
 
@@ -207,7 +202,7 @@ fn a_removed_host_begins_anew() {
 #[test]
 fn a_credential_for_enrolling_takes_no_first_statement_after_its_time() {
     let mut fixture = Fixture::new();
-    let mut credential = super::super::roll::Credential::clone(&fixture.zone.credential("home").unwrap());
+    let mut credential = Credential::clone(&fixture.zone.credential("home").unwrap());
     credential.enrol_until = Some(NOW + 1);
     fixture.zone.roll_mut().add_credential(credential);
     let first = change(&fixture.statement(1, &["203.0.113.9"]), NOW);
@@ -216,4 +211,45 @@ fn a_credential_for_enrolling_takes_no_first_statement_after_its_time() {
     fixture.register(1, &["203.0.113.9"]);
     let next = change(&fixture.statement(2, &["203.0.113.9"]), NOW + 1);
     assert!(!decide(&fixture.view(), &next, NOW + 1).unwrap().is_empty(), "the enrolled host goes on");
+}
+
+#[test]
+fn deleting_what_was_never_there_makes_nothing() {
+    let mut fixture = Fixture::new();
+    for steps in [vec![Step::DeleteAddresses(Rtype::ANY)], vec![Step::DeleteStatement], vec![]] {
+        assert_eq!(decide(&fixture.view(), &unsigned(steps), NOW), Ok(Vec::new()));
+    }
+    fixture.register_uncertified(1, &["203.0.113.9"]);
+    for steps in [vec![Step::DeleteStatement], vec![]] {
+        assert_eq!(decide(&fixture.view(), &unsigned(steps), NOW), Ok(Vec::new()));
+    }
+    fixture.register(1, &["203.0.113.9"]);
+    assert_eq!(decide(&fixture.view(), &unsigned(vec![]), NOW), Ok(Vec::new()));
+    let silenced = decide(&fixture.view(), &unsigned(vec![Step::DeleteStatement]), NOW);
+    assert_eq!(silenced, Err(Refusal::NoStatement));
+}
+
+#[test]
+fn a_renewal_is_one_only_if_nothing_else_changes() {
+    let mut fixture = Fixture::new();
+    fixture.register_uncertified(1, &["203.0.113.9"]);
+    let renews = |change: &Change, now| one(decide(&fixture.view(), change, now)).renews;
+    let same = unsigned(vec![address("203.0.113.9")]);
+    assert!(renews(&same, NOW + 599));
+    assert!(!renews(&same, NOW + 600), "it had run out");
+    assert!(!renews(&unsigned(vec![address("203.0.113.10")]), NOW));
+    assert!(!renews(&unsigned(vec![Step::DeleteAddresses(Rtype::ANY)]), NOW));
+    assert!(!renews(&Change { uncertified: Some(90), ..same }, NOW));
+    fixture.register_uncertified(2, &[]);
+    let asleep = one(decide(&fixture.view(), &unsigned(vec![Step::DeleteAddresses(Rtype::ANY)]), NOW + 900));
+    assert!(asleep.renews, "it sleeps on");
+}
+
+#[test]
+fn once_it_has_been_said_that_a_lease_ran_out_it_has_whatever_the_clock_says() {
+    let mut fixture = Fixture::new();
+    fixture.register(1, &["203.0.113.9"]);
+    fixture.index.expire(b"\x04home");
+    let known = fixture.view().entry(&host("home.dyn.test")).unwrap();
+    assert_eq!((known.remaining(NOW), fixture.view().kept(&host("home.dyn.test")).unwrap().remaining(NOW)), (0, 0));
 }

@@ -93,13 +93,7 @@ pub(super) async fn remove_host(Administered(desk): Administered, Path(name): Pa
         removed => removed,
     })
     .await?;
-    let change = Change {
-        by: "administrator".to_owned(),
-        fence: None,
-        uncertified: None,
-        prerequisites: Ok(Vec::new()),
-        wanted: Ok(vec![Wanted { host: host.clone(), steps: vec![Step::Remove] }]),
-    };
+    let change = Change::of("administrator", vec![Wanted { host: host.clone(), steps: vec![Step::Remove] }]);
     if let Some(problem) = Problem::of(&desk.front.order(change, Via::Administrator).await.outcome) {
         return Err(problem);
     }

@@ -117,13 +117,7 @@ fn statement_change(host: &HostName, text: &str, by: &str) -> Result<Change, Pro
     let mut steps = vec![Step::DeleteAddresses(Rtype::ANY)];
     steps.extend(signed.record().addresses().iter().map(|address| Step::AddAddress(*address)));
     steps.push(Step::AddStatement(Certified::read(host, text)));
-    Ok(Change {
-        by: by.to_owned(),
-        fence: None,
-        uncertified: None,
-        prerequisites: Ok(Vec::new()),
-        wanted: Ok(vec![Wanted { host: host.clone(), steps }]),
-    })
+    Ok(Change::of(by, vec![Wanted { host: host.clone(), steps }]))
 }
 
 /// What nobody may keep: the next wake changes it.

@@ -66,13 +66,8 @@ async fn one(desk: &Desk, credential: &Credential, update: &Update, host: Option
         Ok(applied) => applied,
         Err(line) => return Some(line),
     };
-    let change = Change {
-        by: credential.name.clone(),
-        fence: None,
-        uncertified: Some(lease),
-        prerequisites: Ok(Vec::new()),
-        wanted: Ok(vec![Wanted { host: host.clone(), steps }]),
-    };
+    let change = Change::of(&credential.name, vec![Wanted { host: host.clone(), steps }]);
+    let change = Change { uncertified: Some(lease), ..change };
     match desk.front.order(change, Via::Dyndns2).await.outcome {
         Outcome::Done => Some(line),
         Outcome::Failed | Outcome::Refused(Refusal::TooOften { .. }) => None,

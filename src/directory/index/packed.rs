@@ -30,8 +30,11 @@ pub(in crate::directory) struct Kept<'k> {
 }
 
 impl<'k> Kept<'k> {
-    /// Gives how many seconds of the lease are left at a time in Unix seconds.
+    /// Gives how many seconds of the lease are left at a time in Unix seconds; none once it has been said that it ran out.
     pub(in crate::directory) fn remaining(&self, now: u64) -> u32 {
+        if self.is_expired() {
+            return 0;
+        }
         let age = now.saturating_sub(self.received);
         self.lease.saturating_sub(u32::try_from(age).unwrap_or(u32::MAX))
     }
@@ -77,7 +80,7 @@ impl<'k> Kept<'k> {
     /// Gives it whole again; `None` would mean that the bytes are not what was packed.
     pub(in crate::directory) fn known(&self, host: &HostName) -> Option<Known> {
         let statement = self.said(host)?;
-        Some(Known { statement, received: self.received })
+        Some(Known { statement, received: self.received, expired: self.is_expired() })
     }
 
     fn said(&self, host: &HostName) -> Option<Statement> {

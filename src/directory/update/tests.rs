@@ -169,6 +169,38 @@ fn sections_are_scanned_as_the_standard_says() {
     ] {
         assert_eq!(decided(by_hand(&[prerequisite], &[])), expected, "{prerequisite:?}");
     }
+    let (outside, foreign) = ("elsewhere.test", "other.dyn.test");
+    let add = |name| (name, Class::IN, 60, Rtype::A, address);
+    let bad = (home, Class::IN, 60, Rtype::A, &address[..3]);
+    for (updates, expected) in [
+        (&[add(outside), add(foreign)][..], Rcode::REFUSED),
+        (&[bad, add(foreign)], Rcode::REFUSED),
+        (&[add(home), add(outside), bad], Rcode::NOTZONE),
+        (&[add(home), bad, add(outside)], Rcode::FORMERR),
+    ] {
+        assert_eq!(decided(by_hand(&[], updates)), Err(expected), "who may first, then what: {updates:?}");
+    }
+    let missing = (home, Class::ANY, 0, Rtype::A, &[][..]);
+    let other = (home, Class::IN, 0, Rtype::A, address);
+    let malformed = (home, Class::ANY, 0, Rtype::A, address);
+    for (prerequisites, expected) in [
+        (&[missing, malformed][..], Rcode::NXRRSET),
+        (&[malformed, missing], Rcode::FORMERR),
+        (&[other, malformed], Rcode::FORMERR),
+        (&[other, (home, Class::ANY, 0, Rtype::ANY, &[][..])], Rcode::NXDOMAIN),
+    ] {
+        assert_eq!(decided(by_hand(prerequisites, &[])), Err(expected), "in their order: {prerequisites:?}");
+    }
+    for nothing in [
+        (home, Class::ANY, 0, Rtype::MX, &[][..]),
+        (home, Class::ANY, 0, Rtype::TXT, &[][..]),
+        (home, Class::NONE, 0, Rtype::TXT, b"\x01x"),
+        ("_ringup.home.dyn.test", Class::ANY, 0, Rtype::A, &[][..]),
+    ] {
+        assert_eq!(decided(by_hand(&[], &[nothing])), Ok(()), "{nothing:?}");
+        let (_, class, ttl, rtype, data) = nothing;
+        assert_eq!(decided(by_hand(&[], &[(foreign, class, ttl, rtype, data)])), Err(Rcode::REFUSED), "{nothing:?}");
+    }
     let two = [(home, Class::ANY, 0, Rtype::A, &[][..]), ("deep.site.dyn.test", Class::ANY, 0, Rtype::A, &[][..])];
     assert_eq!(decided(by_hand(&[], &two)), Err(Rcode::REFUSED), "neither has a statement");
 }

@@ -34,11 +34,8 @@ fn order(signed: &SignedRecord) -> (Box<Order>, oneshot::Receiver<Decided>) {
     steps.extend(signed.record().addresses().iter().map(|address| Step::AddAddress(*address)));
     steps.push(Step::AddStatement(Certified::read(signed.record().host(), &signed.to_string())));
     let change = Change {
-        by: "home".to_owned(),
         fence: Some(Fence::new(NOW, signed.signature().as_bytes())),
-        uncertified: None,
-        prerequisites: Ok(Vec::new()),
-        wanted: Ok(vec![Wanted { host: signed.record().host().clone(), steps }]),
+        ..Change::of("home", vec![Wanted { host: signed.record().host().clone(), steps }])
     };
     let (done, decided) = oneshot::channel();
     (Box::new(Order { change, done: Box::new(|told| drop(done.send(told))) }), decided)
@@ -206,4 +203,41 @@ fn a_host_that_changes_without_end_is_held_up_and_a_replay_costs_it_nothing() {
     now.fetch_add(6, Ordering::Relaxed);
     assert_eq!(outcome(11), Outcome::Done);
     assert_eq!(writer.writer.figures.commits.changes.get(), 11);
+}
+
+#[test]
+fn a_renewal_that_says_nothing_new_is_durable_and_otherwise_unheard() {
+    let zone = Fixture::new().zone;
+    let mut credential = crate::directory::roll::Credential::clone(&zone.credential("home").unwrap());
+    credential.uncertified_lease = Some(600);
+    zone.roll_mut().add_credential(credential);
+    let (now, clock) = settable();
+    let (scratch, mut writer) = writer_at("renewal", zone, clock);
+    let mut told = writer.writer.serials.subscribe();
+    let mut update = |writer: &mut Duties, address: &str, time_signed| {
+        let steps =
+            vec![Step::DeleteAddresses(domain::base::iana::Rtype::ANY), Step::AddAddress(address.parse().unwrap())];
+        let fence = Some(Fence::new(time_signed, address.as_bytes()));
+        let change = Change { fence, ..Change::of("home", vec![Wanted { host: host("home.dyn.test"), steps }]) };
+        let (done, mut decided) = oneshot::channel();
+        writer.write(vec![Box::new(Order { change, done: Box::new(|told| drop(done.send(told))) })]);
+        assert_eq!(decided.try_recv().unwrap().outcome, Outcome::Done);
+        let rows = rusqlite::Connection::open(scratch.path("directory.db")).unwrap();
+        let rows: i64 = rows.query_row("SELECT count(*) FROM history", [], |row| row.get(0)).unwrap();
+        let is_told = told.has_changed().unwrap();
+        told.mark_unchanged();
+        (rows, writer.writer.index.read().unwrap().serial, is_told)
+    };
+    assert_eq!(update(&mut writer, "203.0.113.9", NOW), (1, 2, true));
+    now.store(NOW + 500, Ordering::Relaxed);
+    assert_eq!(update(&mut writer, "203.0.113.9", NOW + 500), (1, 2, false));
+    now.store(NOW + 700, Ordering::Relaxed);
+    writer.expire();
+    let path = scratch.path("directory.db");
+    let zone = Fixture::new().zone;
+    drop(writer);
+    let (store, index) = Store::open(&path, store::lock(&path).unwrap(), &zone).unwrap();
+    let kept = index.find(b"\x04home").unwrap();
+    assert_eq!((kept.remaining(NOW + 700), kept.is_expired(), kept.seq), (400, false, 2));
+    drop(store);
 }

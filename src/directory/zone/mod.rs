@@ -293,7 +293,7 @@ pub(super) fn strings(text: &str) -> Vec<u8> {
 }
 
 fn addresses(kept: Option<Kept<'_>>, rtype: Rtype, now: u64, each: &mut dyn FnMut(Rtype, u32, &[u8])) {
-    let Some(kept) = kept.filter(|kept| !kept.is_expired()) else { return };
+    let Some(kept) = kept else { return };
     let ttl = kept.remaining(now).min(LONGEST_TTL);
     if ttl == 0 {
         return;
