@@ -520,7 +520,7 @@ async fn a_binding_outside_the_zone_is_refused() {
     assert!(matches!(refused, Err(DirectoryError::DoubleKey { .. })), "{refused:?}");
     let mut shared = settings(&folder);
     let address = "192.0.2.54:53".parse().unwrap();
-    shared.secondaries = vec![Secondary { address, name: None, key: Some(home_key()) }];
+    shared.secondaries = vec![Secondary { address, name: None, addresses: Vec::new(), key: Some(home_key()) }];
     let refused = run(shared, CancellationToken::new(), |_| ()).await;
     assert!(matches!(refused, Err(DirectoryError::SharedKey { .. })), "{refused:?}");
 }

@@ -98,7 +98,7 @@ async fn dig_reads_every_kind_of_answer() {
         (&["cam.routers.dyn.test", "MX"], "status: NOERROR"),
         (&["cam.routers.dyn.test", "TYPE1234"], "ANSWER: 0, AUTHORITY: 1"),
         (&["other.routers.dyn.test"], "status: NXDOMAIN"),
-        (&["dyn.test", "SOA", "+short"], "ns.dyn.test. hostmaster.dyn.test. 2 300 60 604800 5\n"),
+        (&["dyn.test", "SOA", "+short"], "ns.dyn.test. hostmaster.dyn.test. 2 300 60 14400 5\n"),
         (&["dyn.test", "NS", "+short"], "ns.dyn.test.\n"),
         (&["ns.dyn.test", "A", "+short"], "127.0.0.1\n"),
         (&["-c", "CH", "version.bind", "TXT"], "status: REFUSED"),
@@ -247,3 +247,7 @@ async fn bind_follows_as_a_secondary() {
     secondary.child.kill().await.unwrap();
     daemon.terminate().await;
 }
+    // Its own name has its address, in the zone and in its copy.
+    for server in [server, address] {
+        assert_eq!(dig(server, &["ns2.dyn.test", "+short"]).await, "127.0.0.1\n");
+    }

@@ -73,6 +73,8 @@ pub struct DirectorySecondary {
     /// Its name, for the zone's NS records.
     pub name: Option<String>,
     /// The TSIG key that signs what passes between it and the directory.
+    /// The addresses that the zone has for that name; without them, that of `address`.
+    pub addresses: Option<Vec<IpAddr>>,
     pub key: Option<super::file::Tsig>,
 }
 
@@ -123,6 +125,7 @@ impl Config {
                 name: name.map(|name| self.parsed(&at("name"), name, "a server's full name")).transpose()?,
                 key: key.map(|key| self.tsig(&at("key.secret"), &key.name, &key.algorithm, &key.secret)).transpose()?,
             });
+                addresses: secondary.addresses.clone().unwrap_or_else(|| vec![secondary.address.ip()]),
         }
         Ok(settings)
     }

@@ -127,6 +127,8 @@ pub struct Secondary {
     pub address: SocketAddr,
     /// Its name, for the zone's NS records; without one it stays unknown.
     pub name: Option<HostName>,
+    /// The addresses under that name, where it is in the zone.
+    pub addresses: Vec<IpAddr>,
     /// The key that signs what passes between it and us.
     pub key: Option<TsigKey>,
 }

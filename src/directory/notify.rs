@@ -176,7 +176,8 @@ mod tests {
     async fn a_secondary_that_comes_back_hears_the_newest_serial_however_busy_the_zone_was_meanwhile() {
         let secondary = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let (serials, told) = watch::channel(1);
-        let settings = Secondary { address: secondary.local_addr().unwrap(), name: None, key: None };
+        let settings =
+            Secondary { address: secondary.local_addr().unwrap(), name: None, addresses: Vec::new(), key: None };
         let zone = Arc::new(Fixture::new().zone);
         let (clock, shutdown) = (WallClock::from_fn(|| NOW), CancellationToken::new());
         let figures = Arc::new(Told::new(settings.address));

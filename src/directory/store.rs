@@ -17,6 +17,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, params};
 pub(super) use self::snapshot::{Said, Snapshot};
 use super::statement::Statement;
 use super::zone::{Entry, Fence, Index, Zone};
+use super::writer::next_serial;
 use crate::record::HostName;
 
 /// The open database, with its lock.
@@ -190,6 +191,7 @@ impl Store {
         {
             let mut host = transaction.prepare_cached(
                 "INSERT INTO host (host, statement, received, key, time_signed, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        let serial = follow(&mut connection, serial, &zone.fingerprint(), found == 0)?;
                  ON CONFLICT (host) DO UPDATE
                  SET statement = ?2, received = ?3, key = ?4, time_signed = ?5, expired = 0,
                      mac = CASE WHEN length(?6) > 0 AND key = ?4 AND time_signed = ?5
@@ -290,13 +292,31 @@ impl Store {
 fn finish(transaction: Transaction<'_>, serial: u32) -> rusqlite::Result<()> {
     transaction.prepare_cached("UPDATE zone SET serial = ?1")?.execute([serial])?;
     transaction
-        .prepare_cached("INSERT OR REPLACE INTO edition (serial, last) VALUES (?1, (SELECT max(id) FROM history))")?
+        .prepare_cached(
+            "INSERT OR REPLACE INTO edition (serial, last) VALUES (?1, (SELECT coalesce(max(id), 0) FROM history))",
+        )?
         .execute([serial])?;
     transaction.commit()
 }
 
-/// Copies a database, also while a directory serves from it, to a file that does not exist yet.
+/// Copies a database and the accounts that go with it, also while a directory serves from them, to files that do not exist
+/// yet and that nobody else may read.
 pub(super) fn back_up(path: &Path, copy: &Path) -> Result<(), StoreError> {
+/// Gives the zone a new serial where its configured part is another than before, unless nobody has a copy of it yet. The
+/// history does not tell what was configured, so a copy is to be had whole then.
+fn follow(connection: &mut Connection, serial: u32, configured: &[u8; 32], is_new: bool) -> rusqlite::Result<u32> {
+    let known: Option<Vec<u8>> = connection.query_row("SELECT configured FROM zone", [], |row| row.get(0))?;
+    if known.as_deref() == Some(configured) {
+        return Ok(serial);
+    }
+    let serial = next_serial(serial, usize::from(!is_new));
+    let transaction = connection.transaction()?;
+    transaction.execute("UPDATE zone SET configured = ?1", [configured])?;
+    transaction.execute("DELETE FROM edition", [])?;
+    finish(transaction, serial)?;
+    Ok(serial)
+}
+
     let failed = |source| StoreError::Backup { path: path.to_owned(), copy: copy.to_owned(), source };
     let connection = open_to_read(path).map_err(failed)?;
     let copy = copy.to_string_lossy();

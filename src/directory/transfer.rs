@@ -21,11 +21,9 @@ use super::statement::Statement;
 use super::store::{Said, Snapshot, open_to_read};
 use super::tcp::write_framed;
 use super::update::{NOTAUTH, SERVFAIL};
-use super::zone::{CONFIGURED_TTL, SLEEPING_TTL, Zone, soa, strings};
+use super::zone::{CONFIGURED_TTL, COPIED_TTL, Each, STATEMENT, Zone, soa, strings};
 use crate::dns::TsigKey;
-use crate::dns::message::LONGEST_TTL;
 use crate::dns::tsig::{self, Mac};
-use crate::record::{Record, State};
 
 /// Tells whether a request asks for a copy.
 pub(super) fn is_transfer(request: &Request<'_>) -> bool {
@@ -194,7 +192,7 @@ impl Copy {
                 }
             }
             _ => {
-                configured(&self.zone, &mut |owner, rtype, ttl, data| composer.push(owner, rtype, ttl, data));
+                self.zone.configured(&mut |owner, rtype, ttl, data| composer.push(owner, rtype, ttl, data));
                 snapshot.all(&mut |said| {
                     records(&self.zone, &said, &mut |owner, rtype, ttl, data| composer.push(owner, rtype, ttl, data));
                     !messages.is_closed()
@@ -207,48 +205,24 @@ impl Copy {
     }
 }
 
-type Each<'e> = &'e mut dyn FnMut(&[u8], Rtype, u32, &[u8]) -> bool;
-
-/// Hands out what the zone has beside its hosts, without its SOA.
-fn configured(zone: &Zone, each: Each<'_>) {
-    for name in zone.nameservers() {
-        each(&[], Rtype::NS, CONFIGURED_TTL, name);
-    }
-    if let Some((own, addresses)) = zone.own() {
-        for address in addresses {
-            address_record(own, CONFIGURED_TTL, *address, each);
-        }
-    }
-}
-
 /// Hands out the records of a host, whatever the clock says: a lease that runs out makes a new serial.
 fn records(zone: &Zone, (statement, expired): &Said, each: Each<'_>) {
-    let Some(relative) = zone.relative(statement.host()) else { return };
-    let Some(record) = statement.record() else { return };
-    let ttl = record.lease().clamp(SLEEPING_TTL, LONGEST_TTL);
-    if !expired {
-        record.addresses().iter().for_each(|address| {
-            address_record(&relative, ttl, *address, each);
-        });
+    let host = statement.host();
+    let (Some(relative), Some(record)) = (zone.relative(host).filter(|_| !zone.is_own(host)), statement.record())
+    else {
+        return;
+    };
+    let ttl = record.lease().min(COPIED_TTL);
+    for address in record.addresses().iter().filter(|_| !expired) {
+        match address {
+            IpAddr::V4(address) => each(&relative, Rtype::A, ttl, &address.octets()),
+            IpAddr::V6(address) => each(&relative, Rtype::AAAA, ttl, &address.octets()),
+        };
     }
     if let Statement::Signed(signed) = statement {
-        let owner = [crate::directory::zone::STATEMENT, &*relative].concat();
-        each(&owner, Rtype::TXT, txt_ttl(record, *expired, ttl), &strings(&signed.to_string()));
+        let owner = [STATEMENT, &*relative].concat();
+        each(&owner, Rtype::TXT, ttl, &strings(&signed.to_string()));
     }
-}
-
-fn txt_ttl(record: &Record, expired: bool, ttl: u32) -> u32 {
-    match record.state() {
-        State::Online if !expired => ttl,
-        State::Online | State::Asleep => SLEEPING_TTL,
-    }
-}
-
-fn address_record(owner: &[u8], ttl: u32, address: IpAddr, each: Each<'_>) {
-    match address {
-        IpAddr::V4(address) => each(owner, Rtype::A, ttl, &address.octets()),
-        IpAddr::V6(address) => each(owner, Rtype::AAAA, ttl, &address.octets()),
-    };
 }
 
 /// Puts records into messages, and hands these on when they are full.
@@ -301,3 +275,6 @@ fn begin(request: &Request<'_>, question: &Question<'_>) -> Vec<u8> {
 
 /// When a message is full: well below what pointers and lengths can say.
 const FULL: usize = 15_000;
+
+#[cfg(test)]
+mod tests;

@@ -54,7 +54,39 @@ fn times_to_live_end_with_the_lease_and_so_do_addresses() {
     assert_eq!(answered(&ask(&fixture, "home.dyn.test", Rtype::A, NOW + 590))[0].0, 10);
     let expired = ask(&fixture, "home.dyn.test", Rtype::A, NOW + 600);
     assert_eq!((answered(&expired).len(), expired.header().rcode(), has_soa(&expired)), (0, Rcode::NOERROR, true));
-    assert_eq!(answered(&ask(&fixture, "_ringup.home.dyn.test", Rtype::TXT, NOW + 9000)).len(), 1);
+    for (after, ttl) in [(0, 60), (590, 10), (598, 2), (600, 5), (9000, 5)] {
+        let said = answered(&ask(&fixture, "_ringup.home.dyn.test", Rtype::TXT, NOW + after));
+        assert_eq!(said.iter().map(|(ttl, _)| *ttl).collect::<Vec<_>>(), [ttl], "after {after} s");
+    }
+}
+
+#[test]
+fn every_server_that_is_named_in_the_zone_has_its_addresses_there() {
+    use crate::directory::{Secondary, Settings};
+    let mut fixture = Fixture::new();
+    let listen = vec!["192.0.2.53:53".parse().unwrap()];
+    let mut settings = Settings::new(listen, "unused".into(), host("dyn.test"), host("dyn.test"));
+    let secondary = |name: &str, address: &str| Secondary {
+        address: "192.0.2.54:53".parse().unwrap(),
+        name: Some(host(name)),
+        addresses: vec![address.parse().unwrap()],
+        key: None,
+    };
+    settings.secondaries = vec![
+        secondary("ns2.dyn.test", "192.0.2.54"),
+        secondary("ns2.dyn.test", "2001:db8::54"),
+        secondary("ns3.elsewhere.test", "192.0.2.55"),
+    ];
+    fixture.zone = crate::directory::zone::Zone::new(&settings).unwrap();
+    for (owner, rtype, expected) in [
+        ("dyn.test", Rtype::A, "192.0.2.53"),
+        ("ns2.dyn.test", Rtype::A, "192.0.2.54"),
+        ("ns2.dyn.test", Rtype::AAAA, "2001:db8::54"),
+    ] {
+        assert_eq!(answered(&ask(&fixture, owner, rtype, NOW)), [(3600, expected.to_owned())], "{owner}");
+        assert!(fixture.zone.is_own(&host(owner)));
+    }
+    assert_eq!(answered(&ask(&fixture, "dyn.test", Rtype::NS, NOW)).len(), 3);
 }
 
 #[test]

@@ -32,10 +32,10 @@ pub(super) fn migrate(connection: &mut Connection, from: i64, apex: &HostName) -
 type Step = fn(&Transaction<'_>, &HostName) -> rusqlite::Result<()>;
 
 /// How to each version from the one before.
-const STEPS: [Step; 3] = [registrations, editions, fences];
+const STEPS: [Step; 4] = [registrations, editions, fences, configurations];
 
 /// The version of the schema this program writes.
-pub(in crate::directory) const VERSION: i64 = 3;
+pub(in crate::directory) const VERSION: i64 = 4;
 
 /// The zone, what is known of each host, and all that was.
 fn registrations(transaction: &Transaction<'_>, apex: &HostName) -> rusqlite::Result<()> {
@@ -75,6 +75,11 @@ fn fences(transaction: &Transaction<'_>, _apex: &HostName) -> rusqlite::Result<(
              PRIMARY KEY (host, key)
          ) STRICT, WITHOUT ROWID;",
     )
+}
+
+/// The fingerprint of what the zone has beside its hosts.
+fn configurations(transaction: &Transaction<'_>, _apex: &HostName) -> rusqlite::Result<()> {
+    transaction.execute_batch("ALTER TABLE zone ADD COLUMN configured BLOB;")
 }
 
 /// "RNG1", the mark of our databases in their header.

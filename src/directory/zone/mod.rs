@@ -2,6 +2,7 @@
 //!
 //! Pure. Both the answers and the prerequisites of updates look through [`View`], so they cannot disagree.
 
+mod configured;
 pub(super) mod wire;
 
 use std::collections::HashMap;
@@ -10,6 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use domain::base::iana::Rtype;
 
+pub(super) use self::configured::Each;
 pub(super) use super::entry::{Entry, Fence, Known};
 pub(super) use super::index::{Index, Pending};
 use super::index::{Kept, Signatures};
@@ -32,8 +34,8 @@ pub(super) struct Zone {
     roll: RwLock<Roll>,
     /// The data of the NS records: this server's name first.
     nameservers: Vec<Vec<u8>>,
-    /// This server's own name and addresses, where the name is in the zone.
-    own: Option<(Vec<u8>, Vec<IpAddr>)>,
+    /// The names and addresses of this server and of the secondaries, those that are in the zone.
+    own: Vec<(Vec<u8>, Vec<IpAddr>)>,
     /// The beginning of the SOA's data: this server and the mailbox of who runs it.
     soa_names: Vec<u8>,
 }
@@ -53,12 +55,10 @@ impl Zone {
             }
             roll.add_credential(Credential::from(binding));
         }
-        if settings.nameserver.is_within(&apex) {
-            roll.add_name(&settings.nameserver);
-        }
         let nameserver = wire::from_text(settings.nameserver.as_str());
         let mut secondary_keys = HashMap::new();
         let mut nameservers = vec![rooted(&nameserver)];
+        let mut servers = vec![(&settings.nameserver, &settings.nameserver_addresses)];
         for secondary in &settings.secondaries {
             if let Some(key) = &secondary.key {
                 if roll.credential(key.name()).is_some() {
@@ -68,11 +68,28 @@ impl Zone {
             }
             let name = secondary.name.as_ref().map(|name| rooted(&wire::from_text(name.as_str())));
             nameservers.extend(name.filter(|name| !nameservers.contains(name)));
+            servers.extend(secondary.name.as_ref().map(|name| (name, &secondary.addresses)));
         }
-        let own = wire::before(&nameserver, &apex_wire).map(<[u8]>::to_vec);
+        let mut own: Vec<(Vec<u8>, Vec<IpAddr>)> = Vec::new();
+        for (name, addresses) in servers {
+            let Some(relative) = wire::before(&wire::from_text(name.as_str()), &apex_wire).map(<[u8]>::to_vec) else {
+                continue;
+            };
+            match own.iter_mut().find(|(known, _)| *known == relative) {
+                Some((_, known)) => known.extend(addresses),
+                None => {
+                    roll.add_name(name);
+                    own.push((relative, addresses.clone()));
+                }
+            }
+        }
+        for (_, addresses) in &mut own {
+            addresses.sort_unstable();
+            addresses.dedup();
+        }
         Ok(Self {
             soa_names: [&*rooted(&nameserver), b"\x0ahostmaster", &*rooted(&apex_wire)].concat(),
-            own: own.map(|own| (own, settings.nameserver_addresses.clone())),
+            own,
             apex,
             apex_wire,
             secondary_keys,
@@ -115,10 +132,13 @@ impl Zone {
         self.secondary_keys.contains_key(&name.to_ascii_lowercase())
     }
 
-    /// Tells whether a name is this server's own, which nobody may register.
+    /// Tells whether a name is this server's or a secondary's own, which nobody may register.
     pub(super) fn is_own(&self, host: &HostName) -> bool {
-        let relative = self.relative(host);
-        self.own.as_ref().is_some_and(|(own, _)| Some(own) == relative.as_ref())
+        self.relative(host).is_some_and(|relative| self.own_addresses(&relative).is_some())
+    }
+
+    fn own_addresses(&self, relative: &[u8]) -> Option<&[IpAddr]> {
+        self.own.iter().find(|(own, _)| own == relative).map(|(_, addresses)| addresses.as_slice())
     }
 
     /// Gives the part of a host's name before the zone's; `None` when it is not in the zone.
@@ -129,16 +149,6 @@ impl Zone {
     /// Gives the host of a relative name; `None` for a name that no host can have.
     pub(super) fn host(&self, relative: &[u8]) -> Option<HostName> {
         wire::to_text(&[relative, &self.apex_wire].concat())?.parse().ok()
-    }
-
-    /// Gives this server's own relative name, if it is in the zone, with its addresses.
-    pub(super) fn own(&self) -> Option<(&[u8], &[IpAddr])> {
-        self.own.as_ref().map(|(name, addresses)| (&**name, &**addresses))
-    }
-
-    /// Gives the data of the NS records.
-    pub(super) fn nameservers(&self) -> &[Vec<u8>] {
-        &self.nameservers
     }
 
     fn has_name(&self, relative: &[u8]) -> bool {
@@ -193,9 +203,7 @@ impl<'v> View<'v> {
         let kept = self.find(relative);
         if relative.is_empty() {
             Place::Apex(kept)
-        } else if let Some((own, addresses)) = &self.zone.own
-            && own == relative
-        {
+        } else if let Some(addresses) = self.zone.own_addresses(relative) {
             Place::Own(addresses)
         } else if kept.is_some() || self.zone.has_name(relative) || self.index.has_below(relative) {
             Place::Host(kept)
@@ -222,24 +230,15 @@ impl<'v> View<'v> {
                 if wanted(Rtype::NS) {
                     self.zone.nameservers.iter().for_each(|name| each(Rtype::NS, CONFIGURED_TTL, name));
                 }
+                configured_addresses(self.zone.own_addresses(&[]).unwrap_or_default(), rtype, each);
                 addresses(kept, rtype, now, each);
             }
-            Place::Own(addresses) => {
-                for address in addresses {
-                    match address {
-                        IpAddr::V4(address) if wanted(Rtype::A) => each(Rtype::A, CONFIGURED_TTL, &address.octets()),
-                        IpAddr::V6(address) if wanted(Rtype::AAAA) => {
-                            each(Rtype::AAAA, CONFIGURED_TTL, &address.octets());
-                        }
-                        IpAddr::V4(_) | IpAddr::V6(_) => {}
-                    }
-                }
-            }
+            Place::Own(addresses) => configured_addresses(addresses, rtype, each),
             Place::Host(kept) => addresses(kept, rtype, now, each),
             Place::Statement(host, Some(kept)) if wanted(Rtype::TXT) && kept.is_certified() => {
                 let ttl = match kept.state() {
-                    State::Asleep => SLEEPING_TTL,
-                    State::Online => kept.remaining(now).clamp(SLEEPING_TTL, LONGEST_TTL),
+                    State::Online if kept.remaining(now) > 0 => kept.remaining(now).min(LONGEST_TTL),
+                    State::Asleep | State::Online => SLEEPING_TTL,
                 };
                 if let Some(text) = self.zone.host(host).and_then(|host| kept.statement(&host)) {
                     each(Rtype::TXT, ttl, &strings(&text));
@@ -270,7 +269,7 @@ pub(super) fn soa(zone: &Zone, serial: u32) -> Vec<u8> {
 pub(super) enum Place<'v, 'n> {
     /// The zone's own name.
     Apex(Option<Kept<'v>>),
-    /// This server's own name, with its addresses.
+    /// This server's own name, or a secondary's, with its addresses.
     Own(&'v [IpAddr]),
     /// A host's name, or an empty name with hosts below it.
     Host(Option<Kept<'v>>),
@@ -306,6 +305,20 @@ fn addresses(kept: Option<Kept<'_>>, rtype: Rtype, now: u64, each: &mut dyn FnMu
     }
 }
 
+fn configured_addresses(addresses: &[IpAddr], rtype: Rtype, each: &mut dyn FnMut(Rtype, u32, &[u8])) {
+    for address in addresses {
+        match address {
+            IpAddr::V4(address) if matches!(rtype, Rtype::A | Rtype::ANY) => {
+                each(Rtype::A, CONFIGURED_TTL, &address.octets());
+            }
+            IpAddr::V6(address) if matches!(rtype, Rtype::AAAA | Rtype::ANY) => {
+                each(Rtype::AAAA, CONFIGURED_TTL, &address.octets());
+            }
+            IpAddr::V4(_) | IpAddr::V6(_) => {}
+        }
+    }
+}
+
 fn rooted(name: &[u8]) -> Vec<u8> {
     [name, &[0]].concat()
 }
@@ -316,7 +329,11 @@ const _: () = assert!(STATEMENT_LABEL.len() == 7, "the label's length is in its 
 pub(super) const CONFIGURED_TTL: u32 = 3600;
 /// Seconds for which an absence or a sleep may be remembered: a wake changes it, and its caller waits for that.
 pub(super) const SLEEPING_TTL: u32 = 5;
-/// How often secondaries look for a newer zone where no NOTIFY reaches them, and again after a failure; when they give up.
+/// Seconds for which a copy's record of a host may be remembered: a copy cannot count down what is left of a lease. It is
+/// the same at all times, as a change of the copy names the record as it was (RFC 1995 section 4).
+pub(super) const COPIED_TTL: u32 = 5;
+/// How often secondaries look for a newer zone where no NOTIFY reaches them, and again after a failure; when they give up:
+/// leases end that they are not told of, so that is a matter of hours, not of days.
 const REFRESH: u32 = 300;
 const RETRY: u32 = 60;
-const EXPIRE: u32 = 604_800;
+const EXPIRE: u32 = 14_400;
