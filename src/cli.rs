@@ -127,7 +127,8 @@ pub enum Command {
         /// Tell what happens as JSON lines on standard output.
         #[arg(long)]
         json: bool,
-        /// Copy the directory's database to a new file and end; a directory that runs goes on meanwhile.
+        /// Copy the directory's database to a new file, its accounts to FILE.accounts, and end; a directory that runs goes
+        /// on meanwhile.
         #[arg(long, value_name = "FILE")]
         backup: Option<PathBuf>,
     },

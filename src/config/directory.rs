@@ -33,8 +33,9 @@ pub struct Directory {
     /// How often a host may change in a minute, and at once; 0 for any number.
     #[serde(default = "default_updates")]
     pub updates_per_minute: u32,
-    /// For how many days what hosts said before is remembered; without it, for ever.
-    pub history_days: Option<u32>,
+    /// For how many days what hosts said before is remembered; 0 for ever.
+    #[serde(default = "default_history")]
+    pub history_days: u32,
     /// Who may register what.
     #[serde(default, rename = "key")]
     pub keys: Vec<DirectoryKey>,
@@ -72,9 +73,9 @@ pub struct DirectorySecondary {
     pub address: SocketAddr,
     /// Its name, for the zone's NS records.
     pub name: Option<String>,
-    /// The TSIG key that signs what passes between it and the directory.
     /// The addresses that the zone has for that name; without them, that of `address`.
     pub addresses: Option<Vec<IpAddr>>,
+    /// The TSIG key that signs what passes between it and the directory.
     pub key: Option<super::file::Tsig>,
 }
 
@@ -112,7 +113,8 @@ impl Config {
         }
         settings.answers_a_second = section.answers_per_second;
         settings.updates_a_minute = section.updates_per_minute;
-        settings.history = section.history_days.map(|days| Duration::from_secs(u64::from(days) * 86_400));
+        let days = Some(section.history_days).filter(|days| *days > 0);
+        settings.history = days.map(|days| Duration::from_secs(u64::from(days) * 86_400));
         for (index, key) in section.keys.iter().enumerate() {
             settings.keys.push(self.binding(&format!("directory.key[{index}]"), key, &settings)?);
         }
@@ -123,9 +125,9 @@ impl Config {
             settings.secondaries.push(directory::Secondary {
                 address: secondary.address,
                 name: name.map(|name| self.parsed(&at("name"), name, "a server's full name")).transpose()?,
+                addresses: secondary.addresses.clone().unwrap_or_else(|| vec![secondary.address.ip()]),
                 key: key.map(|key| self.tsig(&at("key.secret"), &key.name, &key.algorithm, &key.secret)).transpose()?,
             });
-                addresses: secondary.addresses.clone().unwrap_or_else(|| vec![secondary.address.ip()]),
         }
         Ok(settings)
     }
@@ -165,4 +167,9 @@ fn default_answers() -> u32 {
 
 fn default_updates() -> u32 {
     60
+}
+
+/// A year, and a month to look back at it.
+fn default_history() -> u32 {
+    400
 }

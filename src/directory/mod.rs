@@ -266,7 +266,8 @@ pub struct Addresses {
     pub http: Vec<SocketAddr>,
 }
 
-/// Copies a directory's database, also while it is in use, to a file that does not exist yet.
+/// Copies a directory's database, also while it is in use, to a file that does not exist yet, and its accounts to one
+/// beside that, with `.accounts` after its name.
 ///
 /// # Errors
 /// When it cannot be read, or the copy cannot be written.

@@ -7,8 +7,9 @@ mod damage;
 mod schema;
 mod snapshot;
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
@@ -16,8 +17,8 @@ use rusqlite::{Connection, OpenFlags, Transaction, params};
 
 pub(super) use self::snapshot::{Said, Snapshot};
 use super::statement::Statement;
-use super::zone::{Entry, Fence, Index, Zone};
 use super::writer::next_serial;
+use super::zone::{Entry, Fence, Index, Zone};
 use crate::record::HostName;
 
 /// The open database, with its lock.
@@ -43,7 +44,15 @@ pub enum StoreError {
         /// The lock's file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        source: io::Error,
+    },
+    /// It cannot be opened, or made.
+    #[error("cannot open the database {}", path.display())]
+    Open {
+        /// The database's file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
     },
     /// SQLite cannot open, read or migrate it.
     #[error("cannot use the database {}", path.display())]
@@ -94,7 +103,7 @@ pub enum StoreError {
         /// The database's file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A copy cannot be made.
     #[error("cannot copy the database {} to {}", path.display(), copy.display())]
@@ -103,8 +112,8 @@ pub enum StoreError {
         path: PathBuf,
         /// Where the copy was to be.
         copy: PathBuf,
-        /// What SQLite said.
-        source: rusqlite::Error,
+        /// What the system or SQLite said.
+        source: io::Error,
     },
     /// It is of another program, or a newer one.
     #[error("{} is not a database of this version of ringup (version {found}, expected at most {})", path.display(), schema::VERSION)]
@@ -149,6 +158,7 @@ impl Store {
     /// Opens the database, or makes a new one, and reads all of it.
     pub(super) fn open(path: &Path, lock: Flock<File>, zone: &Zone) -> Result<(Self, Index), StoreError> {
         damage::refuse_to_replace(path)?;
+        keep_private(path)?;
         match Self::read(path, zone) {
             Ok((connection, index)) => Ok((Self { connection, path: path.to_owned(), _lock: lock }, index)),
             Err(Unread::Refused(error)) => Err(error),
@@ -179,6 +189,7 @@ impl Store {
             let (path, expected) = (path.to_owned(), zone.apex.clone());
             return Err(Unread::Refused(StoreError::OtherZone { path, found: apex, expected }));
         }
+        let serial = follow(&mut connection, serial, &zone.fingerprint(), found == 0)?;
         let index = read_all(&connection, serial, zone)?.map_err(Unread::Damaged)?;
         // It has all gone through the cache once, and most of it is not needed there again.
         connection.execute_batch("PRAGMA shrink_memory")?;
@@ -191,7 +202,6 @@ impl Store {
         {
             let mut host = transaction.prepare_cached(
                 "INSERT INTO host (host, statement, received, key, time_signed, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-        let serial = follow(&mut connection, serial, &zone.fingerprint(), found == 0)?;
                  ON CONFLICT (host) DO UPDATE
                  SET statement = ?2, received = ?3, key = ?4, time_signed = ?5, expired = 0,
                      mac = CASE WHEN length(?6) > 0 AND key = ?4 AND time_signed = ?5
@@ -289,19 +299,6 @@ impl Store {
     }
 }
 
-fn finish(transaction: Transaction<'_>, serial: u32) -> rusqlite::Result<()> {
-    transaction.prepare_cached("UPDATE zone SET serial = ?1")?.execute([serial])?;
-    transaction
-        .prepare_cached(
-            "INSERT OR REPLACE INTO edition (serial, last) VALUES (?1, (SELECT coalesce(max(id), 0) FROM history))",
-        )?
-        .execute([serial])?;
-    transaction.commit()
-}
-
-/// Copies a database and the accounts that go with it, also while a directory serves from them, to files that do not exist
-/// yet and that nobody else may read.
-pub(super) fn back_up(path: &Path, copy: &Path) -> Result<(), StoreError> {
 /// Gives the zone a new serial where its configured part is another than before, unless nobody has a copy of it yet. The
 /// history does not tell what was configured, so a copy is to be had whole then.
 fn follow(connection: &mut Connection, serial: u32, configured: &[u8; 32], is_new: bool) -> rusqlite::Result<u32> {
@@ -317,12 +314,68 @@ fn follow(connection: &mut Connection, serial: u32, configured: &[u8; 32], is_ne
     Ok(serial)
 }
 
-    let failed = |source| StoreError::Backup { path: path.to_owned(), copy: copy.to_owned(), source };
-    let connection = open_to_read(path).map_err(failed)?;
-    let copy = copy.to_string_lossy();
-    connection.execute("VACUUM INTO ?1", [copy.as_ref()]).map_err(failed)?;
+fn finish(transaction: Transaction<'_>, serial: u32) -> rusqlite::Result<()> {
+    transaction.prepare_cached("UPDATE zone SET serial = ?1")?.execute([serial])?;
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO edition (serial, last) VALUES (?1, (SELECT coalesce(max(id), 0) FROM history))",
+        )?
+        .execute([serial])?;
+    transaction.commit()
+}
+
+/// Copies a database and the accounts that go with it, also while a directory serves from them, to files that do not exist
+/// yet and that nobody else may read.
+pub(super) fn back_up(path: &Path, copy: &Path) -> Result<(), StoreError> {
+    let accounts = accounts_of(path);
+    let pairs = [(path, copy.to_owned()), (&accounts, accounts_of(copy))];
+    let mut made = Vec::new();
+    for (path, copy) in pairs.into_iter().filter(|(path, _)| path.exists() || *path != accounts) {
+        let result = copy_one(path, &copy, &mut made);
+        if let Err(source) = result {
+            // Half a copy is none.
+            made.iter().for_each(|made| drop(fs::remove_file(made)));
+            return Err(StoreError::Backup { path: path.to_owned(), copy, source });
+        }
+    }
     Ok(())
 }
+
+fn copy_one(path: &Path, copy: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
+    let connection = open_to_read(path).map_err(io::Error::other)?;
+    drop(OpenOptions::new().write(true).create_new(true).mode(OWNERS).open(copy)?);
+    made.push(copy.to_owned());
+    let copy = copy.to_string_lossy();
+    connection.execute("VACUUM INTO ?1", [copy.as_ref()]).map(drop).map_err(io::Error::other)
+}
+
+/// Gives where the accounts are that go with a database.
+pub(super) fn accounts_of(database: &Path) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(".accounts");
+    path.into()
+}
+
+/// Makes a database's file if there is none, and keeps it and what SQLite has beside it from all but their owner: what it
+/// would make itself, others could read.
+pub(super) fn keep_private(path: &Path) -> Result<(), StoreError> {
+    let made = OpenOptions::new().create(true).append(true).mode(OWNERS).open(path);
+    made.map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+    for suffix in ["", "-wal", "-shm"] {
+        let mut path = path.as_os_str().to_owned();
+        path.push(suffix);
+        let Ok(mut permissions) = fs::metadata(&path).map(|found| found.permissions()) else { continue };
+        if permissions.mode() & !OWNERS & 0o777 != 0 {
+            permissions.set_mode(OWNERS);
+            if let Err(error) = fs::set_permissions(&path, permissions) {
+                tracing::warn!(%error, path = %Path::new(&path).display(), "others can read this file; chmod 600 it");
+            }
+        }
+    }
+    Ok(())
+}
+
+const OWNERS: u32 = 0o600;
 
 /// Opens a database beside its directory, to read.
 pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {

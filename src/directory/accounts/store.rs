@@ -3,13 +3,11 @@
 //!
 //! Of a token only its SHA-256 is kept. A TSIG key's secret is needed as it is, so only the owner may read the file.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::directory::store::StoreError;
+use crate::directory::store::{StoreError, accounts_of, keep_private};
 
 /// A host as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,13 +40,9 @@ pub(super) struct AccountStore {
 impl AccountStore {
     /// Opens the file that goes with a database of registrations, or makes a new one.
     pub(super) fn open(database: &Path) -> Result<Self, StoreError> {
-        let mut path = database.as_os_str().to_owned();
-        path.push(".accounts");
-        let path = PathBuf::from(path);
+        let path = accounts_of(database);
         let failed = |source| StoreError::Sqlite { path: path.clone(), source };
-        // Made by us first, for SQLite would let others read it.
-        let made = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
-        made.map_err(|source| StoreError::Lock { path: path.clone(), source })?;
+        keep_private(&path)?;
         let mut connection = Connection::open(&path).map_err(failed)?;
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |_row| Ok(())).map_err(failed)?;
         connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;

@@ -85,16 +85,16 @@ fn a_damaged_database_is_moved_away_and_no_empty_one_takes_its_place() {
     commit(&mut store, &fixture, 1, NOW, 2);
     drop(store);
     let path = folder.path("directory.db");
-    let mut bytes = std::fs::read(&path).unwrap();
+    let mut bytes = fs::read(&path).unwrap();
     bytes[4096..].fill(0x5a);
-    std::fs::write(&path, &bytes).unwrap();
+    fs::write(&path, &bytes).unwrap();
     let Err(StoreError::Damaged { moved, .. }) = open(&folder, &fixture.zone) else { panic!("it was served") };
-    assert_eq!(std::fs::read(&moved).unwrap(), bytes, "kept as it was");
+    assert_eq!(fs::read(&moved).unwrap(), bytes, "kept as it was");
     assert!(!path.exists());
     assert!(matches!(open(&folder, &fixture.zone), Err(StoreError::Quarantined { .. })));
-    std::fs::remove_file(&moved).unwrap();
+    fs::remove_file(&moved).unwrap();
     assert!(open(&folder, &fixture.zone).is_ok(), "who removed it wants to begin anew");
-    std::fs::write(&path, b"this is no database at all, but some text that somebody put there").unwrap();
+    fs::write(&path, b"this is no database at all, but some text that somebody put there").unwrap();
     assert!(matches!(open(&folder, &fixture.zone), Err(StoreError::Damaged { .. })));
 }
 
@@ -105,10 +105,10 @@ fn a_database_of_the_first_version_is_brought_up_to_date() {
     schema::first_version(&connection, &fixture.statement(5, &["203.0.113.5"]).to_string());
     drop(connection);
     let (mut store, index) = open(&folder, &fixture.zone).unwrap();
-    assert_eq!((index.find(b"\x04home").unwrap().seq, index.serial), (5, 7));
-    commit(&mut store, &fixture, 6, NOW, 8);
+    assert_eq!((index.find(b"\x04home").unwrap().seq, index.serial), (5, 8), "what was configured is new to it");
+    commit(&mut store, &fixture, 6, NOW, 9);
     let mut connection = open_to_read(&folder.path("directory.db")).unwrap();
-    let changes = Snapshot::take(&mut connection).unwrap().changes(7).unwrap().unwrap();
+    let changes = Snapshot::take(&mut connection).unwrap().changes(8).unwrap().unwrap();
     assert_eq!(changes[0].0, Some((Statement::Signed(fixture.statement(5, &["203.0.113.5"])), false)));
 }
 
@@ -139,4 +139,52 @@ fn other_versions_other_programs_and_bad_rows_are_refused() {
         drop(store);
         assert!(matches!(open(&folder, &fixture.zone), Err(StoreError::Version { .. })), "{name}");
     }
+}
+
+#[test]
+fn a_changed_configuration_is_a_new_serial_from_which_copies_are_whole() {
+    let folder = Scratch::new("configured");
+    let fixture = Fixture::new();
+    let changes = |since| {
+        let mut connection = open_to_read(&folder.path("directory.db")).unwrap();
+        Snapshot::take(&mut connection).unwrap().changes(since).unwrap().map(|changes| changes.len())
+    };
+    let (mut store, index) = open(&folder, &fixture.zone).unwrap();
+    assert_eq!(index.serial, 1);
+    commit(&mut store, &fixture, 1, NOW, 2);
+    drop(store);
+    let (store, index) = open(&folder, &fixture.zone).unwrap();
+    assert_eq!((index.serial, changes(1)), (2, Some(1)), "nothing has changed");
+    drop(store);
+    let listen = vec!["192.0.2.99:53".parse().unwrap()];
+    let moved = crate::directory::Settings::new(listen, "unused".into(), host("dyn.test"), host("ns.dyn.test"));
+    let moved = Zone::new(&moved).unwrap();
+    for _starts in 0..2 {
+        let (_store, index) = open(&folder, &moved).unwrap();
+        assert_eq!((index.serial, changes(1), changes(2), changes(3)), (3, None, None, Some(0)));
+    }
+}
+
+#[test]
+fn nobody_else_may_read_a_database_or_its_copy() {
+    let (folder, fixture) = (Scratch::new("private"), Fixture::new());
+    let path = folder.path("directory.db");
+    // One of an earlier version, which others could read.
+    fs::write(&path, b"").unwrap();
+    let (mut store, _) = open(&folder, &fixture.zone).unwrap();
+    commit(&mut store, &fixture, 1, NOW, 2);
+    fs::copy(&path, folder.path("directory.db.accounts")).unwrap();
+    back_up(&path, &folder.path("copy.db")).unwrap();
+    for file in fs::read_dir(folder.root()).unwrap().map(Result::unwrap) {
+        let mode = file.metadata().unwrap().permissions().mode();
+        let is_ours = file.file_name() != "directory.db.accounts";
+        assert!(!is_ours || mode & 0o077 == 0, "{}: {mode:o}", file.path().display());
+    }
+    assert!(folder.path("copy.db.accounts").exists());
+    fs::remove_file(folder.path("copy.db")).unwrap();
+    assert!(matches!(back_up(&path, &folder.path("copy.db")), Err(StoreError::Backup { .. })));
+    assert!(!folder.path("copy.db").exists(), "half a copy is left");
+    fs::remove_file(folder.path("copy.db.accounts")).unwrap();
+    fs::remove_file(folder.path("directory.db.accounts")).unwrap();
+    back_up(&path, &folder.path("copy.db")).unwrap();
 }
