@@ -16,6 +16,7 @@ use std::process::Stdio;
 use ringup::dns::WallClock;
 use ringup::record::{Identity, Record, Seq, SignedRecord};
 use tokio::io::AsyncWriteExt;
+use tokio::net::UdpSocket;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
@@ -25,6 +26,11 @@ const SECRET: &str = "aG9tZSBob21lIGhvbWUgaG9tZSBob21lIGhvbWUgaG9tZSBob21lIGhvbW
 
 /// A directory with a host that signs (`home`), and others that need not (`*.routers`).
 async fn directory(folder: &Scratch, secondary: Option<SocketAddr>) -> (Daemon, SocketAddr) {
+    let config = configure(folder, secondary);
+    support::directory(folder.root(), &config).await
+}
+
+fn configure(folder: &Scratch, secondary: Option<SocketAddr>) -> PathBuf {
     for name in ["home", "routers", "transfer"] {
         folder.secret(&format!("{name}.tsig"), SECRET);
     }
@@ -40,8 +46,7 @@ async fn directory(folder: &Scratch, secondary: Option<SocketAddr>) -> (Daemon, 
              key = {{ name = \"transfer\", secret = \"transfer.tsig\" }}\n"
         ));
     }
-    let config = folder.write("directory.toml", &text);
-    support::directory(folder.root(), &config).await
+    folder.write("directory.toml", &text)
 }
 
 /// What `dig` says, with these further arguments.
@@ -135,28 +140,28 @@ async fn nsupdate_is_told_what_the_standard_says() {
         (&routers, "update add home.dyn.test 60 A 203.0.113.9", Some("REFUSED")),
         (&routers, "update add cam.routers.dyn.test 60 MX 5 mail.dyn.test.", Some("REFUSED")),
         (&home, "update add home.dyn.test 60 A 203.0.113.9", Some("REFUSED")),
-        ("hmac-sha256:stranger:AAAA", add, Some("BADKEY")),
-        ("hmac-sha512:routers:AAAA", add, Some("BADSIG")),
-        // One of two hosts may not be changed, so neither is.
-        (&routers, "update delete cam.routers.dyn.test\nupdate add home.dyn.test 60 A 203.0.113.9", Some("REFUSED")),
-    ] {
         // What no host has is deleted without a word.
         (&routers, "update delete cam.routers.dyn.test MX", None),
         (&routers, "update delete cam.routers.dyn.test TXT \"something\"", None),
         (&routers, "update delete never.routers.dyn.test", None),
         (&home, "update delete home.dyn.test MX", None),
         (&home, "update delete home.dyn.test A", Some("REFUSED")),
+        ("hmac-sha256:stranger:AAAA", add, Some("BADKEY")),
+        ("hmac-sha512:routers:AAAA", add, Some("BADSIG")),
+        // One of two hosts may not be changed, so neither is.
+        (&routers, "update delete cam.routers.dyn.test\nupdate add home.dyn.test 60 A 203.0.113.9", Some("REFUSED")),
+    ] {
         let (done, said) = nsupdate(server, key, script).await;
         assert_eq!(done, refusal.is_none(), "{script}: {said}");
         assert!(refusal.is_none_or(|refusal| said.contains(refusal)), "{script}: {said}");
     }
     assert_eq!(dig(server, &["cam.routers.dyn.test", "+short"]).await, "203.0.113.9\n");
+    assert!(dig(server, &["never.routers.dyn.test"]).await.contains("status: NXDOMAIN"));
     let both = "update delete cam.routers.dyn.test\nupdate add tv.routers.dyn.test 60 AAAA 2001:db8::9";
     assert!(nsupdate(server, &routers, both).await.0);
     assert_eq!(dig(server, &["cam.routers.dyn.test", "+short"]).await, "");
     assert_eq!(dig(server, &["tv.routers.dyn.test", "AAAA", "+short"]).await, "2001:db8::9\n");
     let identity = Identity::generate().unwrap();
-    assert!(dig(server, &["never.routers.dyn.test"]).await.contains("status: NXDOMAIN"));
     let (done, said) = nsupdate(server, &home, &statement(&identity, 5, "203.0.113.1")).await;
     assert!(done, "{said}");
     let (done, said) = nsupdate(server, &home, &statement(&identity, 4, "203.0.113.2")).await;
@@ -164,6 +169,64 @@ async fn nsupdate_is_told_what_the_standard_says() {
     let (done, said) = nsupdate(server, &home, &statement(&Identity::generate().unwrap(), 6, "203.0.113.66")).await;
     assert!(!done && said.contains("REFUSED"), "{said}");
     assert_eq!(dig(server, &["home.dyn.test", "+short"]).await, "203.0.113.1\n");
+    daemon.terminate().await;
+}
+
+/// The library that gives a program another time. BIND's own programs do not run with it, so it is the directory's clock
+/// that differs from nsupdate's.
+fn libfaketime() -> String {
+    let architectures = std::fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path());
+    let mut found = architectures.map(|folder| folder.join("faketime/libfaketime.so.1")).filter(|path| path.exists());
+    found.next().expect("libfaketime: apt-get install faketime").into_os_string().into_string().unwrap()
+}
+
+#[tokio::test]
+async fn nsupdate_is_told_that_the_clocks_differ_too_much() {
+    let library = libfaketime();
+    for (offset, is_taken) in [("-280s", true), ("+280s", true), ("-400s", false), ("+400s", false)] {
+        let folder = Scratch::new();
+        let config = configure(&folder, None);
+        let clock = [("LD_PRELOAD", library.as_str()), ("FAKETIME", offset), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
+        let (daemon, server) = support::directory_in(folder.root(), &config, &clock).await;
+        let (done, said) = nsupdate(server, &routers(), "update add cam.routers.dyn.test 60 A 203.0.113.9").await;
+        assert_eq!(done, is_taken, "{offset}: {said}");
+        assert!(is_taken || said.contains("NOTAUTH(BADTIME)"), "{offset}: {said}");
+        daemon.terminate().await;
+    }
+}
+
+#[tokio::test]
+async fn what_nsupdate_said_once_does_not_count_when_somebody_says_it_again() {
+    let folder = Scratch::new();
+    let (daemon, server) = directory(&folder, None).await;
+    let change =
+        |address: &str| format!("update delete cam.routers.dyn.test\nupdate add cam.routers.dyn.test 60 A {address}");
+    // Somebody on the way hears the first one.
+    let (near, far) = (UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    far.connect(server).await.unwrap();
+    let between = near.local_addr().unwrap();
+    let eavesdrop = async {
+        let mut buffer = [0; 4096];
+        let (length, client) = near.recv_from(&mut buffer).await.unwrap();
+        let heard = buffer[..length].to_vec();
+        far.send(&heard).await.unwrap();
+        let length = far.recv(&mut buffer).await.unwrap();
+        near.send_to(&buffer[..length], client).await.unwrap();
+        heard
+    };
+    let first = change("203.0.113.1");
+    let key = routers();
+    let (heard, (done, said)) = tokio::join!(timeout(BOUND, eavesdrop), nsupdate(between, &key, &first));
+    assert!(done, "{said}");
+    assert_eq!(dig(server, &["cam.routers.dyn.test", "+short"]).await, "203.0.113.1\n");
+    let (done, said) = nsupdate(server, &key, &change("203.0.113.2")).await;
+    assert!(done, "{said}");
+    far.send(&heard.unwrap()).await.unwrap();
+    let mut answer = [0; 512];
+    timeout(BOUND, far.recv(&mut answer)).await.unwrap().unwrap();
+    // Answered once more, if both were signed within one second, or refused; but not done.
+    assert!(matches!(answer[3] & 15, 0 | 9), "{}", answer[3] & 15);
+    assert_eq!(dig(server, &["cam.routers.dyn.test", "+short"]).await, "203.0.113.2\n");
     daemon.terminate().await;
 }
 
@@ -224,6 +287,10 @@ async fn bind_follows_as_a_secondary() {
     secondary
         .says(&["dyn.test", "NS", "+short", "+noall", "+answer"], &dig(server, &["dyn.test", "NS", "+short"]).await)
         .await;
+    // Its own name has its address, in the zone and in its copy.
+    for server in [server, address] {
+        assert_eq!(dig(server, &["ns2.dyn.test", "+short"]).await, "127.0.0.1\n");
+    }
     // From here on it learns by NOTIFY and IXFR.
     let home = format!("hmac-sha256:home:{SECRET}");
     assert!(nsupdate(server, &home, &statement(&Identity::generate().unwrap(), 1, "203.0.113.77")).await.0);
@@ -247,7 +314,3 @@ async fn bind_follows_as_a_secondary() {
     secondary.child.kill().await.unwrap();
     daemon.terminate().await;
 }
-    // Its own name has its address, in the zone and in its copy.
-    for server in [server, address] {
-        assert_eq!(dig(server, &["ns2.dyn.test", "+short"]).await, "127.0.0.1\n");
-    }

@@ -58,6 +58,17 @@ fn directory_update_corpus_holds() {
 }
 
 #[test]
+fn the_corpus_of_updates_has_some_that_are_accepted_and_some_that_come_too_late() {
+    let world = ringup::directory::fuzzing::World::new().unwrap();
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/directory-update");
+    for (name, seq, changed) in [("statement-newer", 4, 1), ("statement-known", 3, 0), ("statement-older", 2, 0)] {
+        let kept = std::fs::read(corpus.join(name)).unwrap();
+        assert_eq!(kept, world.registration(seq).unwrap(), "{name} is not what the host says now");
+        assert_eq!(world.update(&kept), changed, "{name}");
+    }
+}
+
+#[test]
 fn handshake_corpus_holds() {
     replay("handshake", handshake::run);
 }

@@ -16,7 +16,7 @@ pub fn message(data: &[u8]) {
 
 /// Any message, signed by a key of the directory's.
 pub fn update(data: &[u8]) {
-    world().update(data);
+    let _changed = world().update(data);
 }
 
 /// Any message that may carry a signature.

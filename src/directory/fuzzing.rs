@@ -14,7 +14,7 @@ use super::statement::Statement;
 use super::update::{Outcome, Received, receive};
 use super::zone::{View, Zone};
 use super::{KeyBinding, Settings};
-use crate::dns::message::UDP_PAYLOAD;
+use crate::dns::message::{self, UDP_PAYLOAD};
 use crate::dns::tsig::{self, Algorithm, TsigKey};
 use crate::record::{HostName, Identity, Record, Seq, SignedRecord};
 use crate::secret::Secret;
@@ -24,6 +24,7 @@ pub struct World {
     zone: Zone,
     index: Index,
     key: TsigKey,
+    identity: Identity,
 }
 
 impl World {
@@ -40,13 +41,13 @@ impl World {
             Settings::new(listen, "unused".into(), "dyn.test".parse().ok()?, "ns.dyn.test".parse().ok()?);
         settings.keys = vec![binding];
         let (zone, mut index) = (Zone::new(&settings).ok()?, Index::new(7));
-        let addresses = vec!["203.0.113.9".parse().ok()?, "2001:db8::9".parse().ok()?];
-        let record = Record::online(home, addresses, Seq::new(3)?, NOW, 600).ok()?;
-        let statement = Statement::Signed(SignedRecord::sign(record, &Identity::generate().ok()?));
+        // Always the same, so that what fits it can be kept.
+        let identity = Identity::from_seed([7; 32])?;
+        let statement = Statement::Signed(statement_of(home, &identity, 3)?);
         let fence = Some(Fence::new(NOW - 10, &[1; 32]));
         let entry = Entry { fence, ..Entry::new(statement, NOW, "home") };
         index.insert(&entry, &zone);
-        Some(Self { zone, index, key })
+        Some(Self { zone, index, key, identity })
     }
 
     /// Any datagram: what is answered is an answer to it, and fits.
@@ -62,16 +63,22 @@ impl World {
             let parsed = domain::base::Message::from_octets(out);
             assert!(parsed.is_ok_and(|parsed| parsed.iter().all(|record| record.is_ok())), "it cannot be read");
         }
-        self.received(&request);
+        let _changed = self.received(&request);
     }
 
-    /// Any message after its header, as an update that the key has signed: nobody else's host is changed.
-    pub fn update(&self, bytes: &[u8]) {
+    /// Any message as an update that the key has signed: nobody else's host is changed. Gives how many hosts are.
+    pub fn update(&self, bytes: &[u8]) -> usize {
         let mut signed = bytes.to_vec();
         let _mac = tsig::sign_request(&mut signed, &self.key, NOW);
-        if let Some(request) = Request::read(&signed) {
-            self.received(&request);
-        }
+        Request::read(&signed).map_or(0, |request| self.received(&request))
+    }
+
+    /// The update, not yet signed by the key, in which the host says something under a number; the one it has said last
+    /// has the number 3.
+    #[must_use]
+    pub fn registration(&self, seq: u64) -> Option<Vec<u8>> {
+        let signed = statement_of("home.dyn.test".parse().ok()?, &self.identity, seq)?;
+        Some(message::update(3, &self.zone.apex, &signed))
     }
 
     /// Any message as one that may be signed: none but ours is taken for it.
@@ -83,11 +90,13 @@ impl World {
         let _answered = tsig::check_answer(&signed, &self.key, signed.tsig.mac(), NOW);
     }
 
-    fn received(&self, request: &Request<'_>) {
-        let Received::Change(pending) = receive(request, &self.zone, NOW) else { return };
+    fn received(&self, request: &Request<'_>) -> usize {
+        let Received::Change(pending) = receive(request, &self.zone, NOW) else { return 0 };
         let view = View { zone: &self.zone, index: &self.index, pending: None };
+        let mut changed = 0;
         let outcome = match decide(&view, &pending.change, NOW) {
             Ok(entries) => {
+                changed = entries.len();
                 for entry in &entries {
                     let host = entry.statement.host().as_str();
                     let is_ours = host == "home.dyn.test" || host.ends_with(".routers.dyn.test");
@@ -98,7 +107,13 @@ impl World {
             Err(refusal) => Outcome::Refused(refusal),
         };
         assert!(!pending.answer(&outcome, NOW).is_empty(), "who signs gets an answer");
+        changed
     }
+}
+
+fn statement_of(host: HostName, identity: &Identity, seq: u64) -> Option<SignedRecord> {
+    let addresses = vec!["203.0.113.9".parse().ok()?, "2001:db8::9".parse().ok()?];
+    Some(SignedRecord::sign(Record::online(host, addresses, Seq::new(seq)?, NOW, 600).ok()?, identity))
 }
 
 /// Any text as a host's statement: what is read is written the same.

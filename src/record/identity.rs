@@ -84,7 +84,7 @@ impl Identity {
         Signature(bytes)
     }
 
-    fn from_seed(seed: [u8; 32]) -> Option<Self> {
+    pub(crate) fn from_seed(seed: [u8; 32]) -> Option<Self> {
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed).ok()?;
         Some(Self { pair, seed })
     }

@@ -122,9 +122,16 @@ pub struct Daemon {
 
 impl Daemon {
     pub fn start(folder: &Path, config: &Path, role: &str) -> Self {
+        Self::start_in(folder, config, role, &[])
+    }
+
+    /// Starts it with more in its environment.
+    pub fn start_in(folder: &Path, config: &Path, role: &str, environment: &[(&str, &str)]) -> Self {
         let config = config.as_os_str();
         let arguments = [OsStr::new(role), OsStr::new("--json"), OsStr::new("--config"), config];
-        let mut child = ringup(folder, &arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut command = ringup(folder, &arguments);
+        command.envs(environment.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let events = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut stderr = child.stderr.take().unwrap();
         let mut log = JoinSet::new();
@@ -183,7 +190,12 @@ impl Daemon {
 
 /// Starts a directory, and waits until it answers.
 pub async fn directory(folder: &Path, config: &Path) -> (Daemon, SocketAddr) {
-    let mut daemon = Daemon::start(folder, config, "directory");
+    directory_in(folder, config, &[]).await
+}
+
+/// Starts one with more in its environment.
+pub async fn directory_in(folder: &Path, config: &Path, environment: &[(&str, &str)]) -> (Daemon, SocketAddr) {
+    let mut daemon = Daemon::start_in(folder, config, "directory", environment);
     let ready = daemon.expect("ready").await;
     let address = ready["addresses"][0].as_str().unwrap().parse().unwrap();
     (daemon, address)
