@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use domain::base::iana::Rtype;
 
 use super::entry::{Certified, Entry, Fence, Known};
+use super::index::Kept;
 use super::pace::TooOften;
 use super::roll::Credential;
 use super::statement::Statement;
@@ -154,13 +155,14 @@ pub(super) fn decide(view: &View<'_>, change: &Change, now: u64) -> Result<Vec<E
     change.form.clone()?;
     let mut entries = Vec::new();
     for wanted in &change.wanted {
+        let kept = view.kept(&wanted.host);
         let decided = match &credential {
-            Some(credential) if !wanted.is_removal() => register(view, change, wanted, credential, now)?,
-            Some(_) | None => remove(view, &wanted.host),
+            Some(credential) if !wanted.is_removal() => register(view, change, wanted, credential, kept, now)?,
+            Some(_) | None => kept.map(|_registered| (Statement::Removed(wanted.host.clone()), false)),
         };
         let Some((statement, renews)) = decided else { continue };
         let fence = change.fence.clone();
-        let displaces = displaces(view, change, &wanted.host);
+        let displaces = displaces(view, change, kept);
         entries.push(Entry { fence, displaces, renews, ..Entry::new(statement, now, &change.by) });
     }
     Ok(entries)
@@ -192,8 +194,8 @@ fn pass(view: &View<'_>, by: &str, wanted: &[Wanted], fence: &Fence) -> Result<P
 }
 
 /// Tells whether a change takes the place of what another key has signed.
-fn displaces(view: &View<'_>, change: &Change, host: &HostName) -> bool {
-    let last = view.kept(host).and_then(|kept| kept.signatures());
+fn displaces(view: &View<'_>, change: &Change, kept: Option<Kept<'_>>) -> bool {
+    let last = kept.and_then(|kept| kept.signatures());
     let (by, _mac) = view.index.fingerprint(&change.by, &[]);
     last.is_some_and(|last| change.fence.is_none() || last.by != by)
 }
@@ -208,22 +210,19 @@ fn permit(view: &View<'_>, credential: Option<&Credential>, wanted: &Wanted) -> 
 /// What is written of a host, and whether that says to everybody else what they know already.
 type Decided = Option<(Statement, bool)>;
 
-fn remove(view: &View<'_>, host: &HostName) -> Decided {
-    view.kept(host).map(|_registered| (Statement::Removed(host.clone()), false))
-}
-
 /// Decides about one host; `None` where there is nothing to be done.
 fn register(
     view: &View<'_>,
     change: &Change,
     wanted: &Wanted,
     credential: &Credential,
+    kept: Option<Kept<'_>>,
     now: u64,
 ) -> Result<Decided, Refusal> {
     if wanted.steps.is_empty() {
         return Ok(None);
     }
-    let known = view.entry(&wanted.host);
+    let known = kept.and_then(|kept| kept.known(&wanted.host));
     let certified = known.as_ref().and_then(|known| known.statement.signed());
     let pinned = credential.identity.or_else(|| view.zone.pinned(&wanted.host));
     let pinned = pinned.or_else(|| certified.map(|signed| *signed.key()));
