@@ -14,15 +14,17 @@ use tokio::time::{Instant, sleep_until};
 
 use super::clock::WallClock;
 use super::exchange::{Exchanger, NoAnswer, Packets};
+use super::judging::{Expected, Worth};
 use super::message::{self, Reading};
 use super::tsig::{self, AnswerFault, Mac, TsigKey};
 use super::{name, random};
-use crate::record::{HostName, Seq, SignedRecord, State};
+use crate::record::{HostName, PublicKey, Seq, SignedRecord, State};
 
 /// A client of one directory at one or more addresses; clones share their sockets' count and their clock.
 #[derive(Clone, Debug)]
 pub struct Resolver {
     shared: Arc<Shared>,
+    pub(super) expected: Expected,
 }
 
 #[derive(Debug)]
@@ -34,7 +36,7 @@ struct Shared {
 }
 
 impl Resolver {
-    /// Makes a client of the directory at these addresses, asked in turn.
+    /// Makes a client of the directory at these addresses, the preferred one first.
     #[must_use]
     pub fn new(servers: Vec<SocketAddr>) -> Self {
         Self::with_clock(servers, WallClock::system())
@@ -43,7 +45,8 @@ impl Resolver {
     /// Makes a client with a clock of its own.
     #[must_use]
     pub fn with_clock(servers: Vec<SocketAddr>, clock: WallClock) -> Self {
-        Self { shared: Arc::new(Shared { exchanger: Exchanger::new(servers), clock, skew: AtomicI64::new(0) }) }
+        let shared = Shared { exchanger: Exchanger::new(servers), clock, skew: AtomicI64::new(0) };
+        Self { shared: Arc::new(shared), expected: Expected::default() }
     }
 
     /// Counts the packets exchanged with directories so far.
@@ -64,25 +67,38 @@ impl Resolver {
         self.shared.clock.now().saturating_add_signed(self.shared.skew.load(Ordering::Relaxed))
     }
 
-    /// Asks for a host's newest record, in one round trip where the host is known.
+    /// Prefers records by this key, if it is given, and those that are not older than this.
+    #[must_use]
+    pub fn expecting(mut self, key: Option<PublicKey>, seen: Option<Seq>) -> Self {
+        self.expected = Expected { key, seen };
+        self
+    }
+
+    /// Asks for a host's newest record, in one round trip where the first server has it online. Where that one fails, is
+    /// silent, or says anything else, the others are asked as well, and the best answer counts.
     ///
     /// # Errors
-    /// When no server answers before the deadline, or the answer is a refusal or cannot be read.
+    /// When no server gives an answer before the deadline: what the one that tells most has failed of.
     ///
     /// # Cancel safety
     /// Dropping it loses nothing.
     pub async fn query(&self, host: &HostName, deadline: Instant) -> Result<Answer, QueryError> {
-        self.query_from(0, host, deadline).await
+        self.best_of_all(0, host, Worth::Online, deadline).await
     }
 
-    /// As [`Resolver::query`], beginning with server number `turn`.
-    async fn query_from(&self, turn: usize, host: &HostName, deadline: Instant) -> Result<Answer, QueryError> {
-        match self.ask(host, &name::of_statement(host), Rtype::TXT, turn, deadline).await? {
+    /// Asks one server.
+    pub(super) async fn query_at(
+        &self,
+        server: SocketAddr,
+        host: &HostName,
+        deadline: Instant,
+    ) -> Result<Answer, QueryError> {
+        match self.ask(server, host, &name::of_statement(host), Rtype::TXT, deadline).await? {
             Reading::Statement(signed) => Ok(Answer { record: Some(*signed), host_exists: true }),
             Reading::NoData => Ok(Answer { record: None, host_exists: true }),
             Reading::NoName => {
                 // A server that knows nothing of statements may still know the host.
-                let plain = self.ask(host, &name::of_host(host), Rtype::A, turn, deadline).await?;
+                let plain = self.ask(server, host, &name::of_host(host), Rtype::A, deadline).await?;
                 Ok(Answer { record: None, host_exists: plain != Reading::NoName })
             }
             Reading::Failed(rcode) => Err(QueryError::Refused(rcode)),
@@ -102,8 +118,11 @@ impl Resolver {
         for rtype in [Rtype::A, Rtype::AAAA] {
             let id = random::message_id().map_err(|source| self.unanswered(Some(source)))?;
             let request = message::query(id, &name::of_host(host), rtype);
-            let read = |answer: &[u8]| Some(message::read_addresses(answer));
-            let answered = self.shared.exchanger.exchange(&request, 0, deadline, read).await;
+            // A server that fails is passed over, as if it had said nothing; unless there is no other.
+            let exchanger = &self.shared.exchanger;
+            let is_alone = exchanger.all().len() == 1;
+            let read = |answer: &[u8]| message::read_addresses(answer).map(Some).or_else(|| is_alone.then_some(None));
+            let answered = exchanger.exchange(exchanger.all(), &request, deadline, read).await;
             let addresses = answered.map_err(|NoAnswer { source }| self.unanswered(source))?;
             found.extend(addresses.ok_or(QueryError::Garbled)?);
         }
@@ -116,7 +135,7 @@ impl Resolver {
     /// server: a host may have reached only some of several independent directories.
     ///
     /// # Errors
-    /// The last error when no server has answered at all, and a refusal at once.
+    /// The last error when no server has answered at all, and at once when all refuse.
     ///
     /// # Cancel safety
     /// Dropping it loses nothing.
@@ -129,7 +148,8 @@ impl Resolver {
         let mut pause = FIRST_POLL;
         let mut last = None;
         for turn in 0.. {
-            let failure = match self.query_from(turn, host, deadline.min(Instant::now() + LONGEST_ASK)).await {
+            let until = deadline.min(Instant::now() + LONGEST_ASK);
+            let failure = match self.best_of_all(turn, host, Worth::NoRecord, until).await {
                 Ok(Answer { record: Some(signed), .. }) if is_news(&signed, after) => {
                     return Ok(Waited::Online(Box::new(signed)));
                 }
@@ -196,12 +216,13 @@ impl Resolver {
         key: &TsigKey,
         deadline: Instant,
     ) -> Result<(), UpdateError> {
-        let unreachable = |source| UpdateError::Unreachable { servers: self.shared.exchanger.servers(), source };
+        let exchanger = &self.shared.exchanger;
+        let unreachable = |source| UpdateError::Unreachable { servers: exchanger.servers(), source };
         let id = random::message_id().map_err(|source| unreachable(Some(source)))?;
         let mut request = message::update(id, zone, signed);
         let mac = tsig::sign_request(&mut request, key, self.now());
         let judged =
-            self.shared.exchanger.exchange(&request, 0, deadline, |answer| judge(answer, key, &mac, self.now()));
+            exchanger.exchange(exchanger.all(), &request, deadline, |answer| judge(answer, key, &mac, self.now()));
         match judged.await {
             Ok(outcome) => outcome,
             Err(NoAnswer { source }) => Err(unreachable(source)),
@@ -210,20 +231,24 @@ impl Resolver {
 
     async fn ask(
         &self,
+        server: SocketAddr,
         host: &HostName,
         owner: &domain::base::Name<Vec<u8>>,
         rtype: Rtype,
-        turn: usize,
         deadline: Instant,
     ) -> Result<Reading, QueryError> {
         let id = random::message_id().map_err(|source| self.unanswered(Some(source)))?;
         let request = message::query(id, owner, rtype);
-        let answered =
-            self.shared.exchanger.exchange(&request, turn, deadline, |answer| Some(message::read(answer, host))).await;
+        let read = |answer: &[u8]| Some(message::read(answer, host));
+        let answered = self.shared.exchanger.exchange(&[server], &request, deadline, read).await;
         answered.map_err(|NoAnswer { source }| self.unanswered(source))
     }
 
-    fn unanswered(&self, source: Option<io::Error>) -> QueryError {
+    pub(super) fn all_servers(&self) -> &[SocketAddr] {
+        self.shared.exchanger.all()
+    }
+
+    pub(super) fn unanswered(&self, source: Option<io::Error>) -> QueryError {
         QueryError::Unreachable { servers: self.shared.exchanger.servers(), source }
     }
 }

@@ -54,19 +54,25 @@ impl Exchanger {
         Packets { sent: self.sent.load(Ordering::Relaxed), received: self.received.load(Ordering::Relaxed) }
     }
 
-    /// Sends `request` until an answer to it arrives for which `judge` returns something; other answers are ignored.
-    /// Begins with server number `turn`.
+    /// All of them, in their order.
+    pub(super) fn all(&self) -> &[SocketAddr] {
+        &self.servers
+    }
+
+    /// Sends `request` to these servers in turn until an answer to it arrives for which `judge` returns something; other
+    /// answers are ignored.
     ///
     /// # Cancel safety
     /// Dropping it forgets the request; the server may have acted on it.
     pub(super) async fn exchange<T>(
         &self,
+        servers: &[SocketAddr],
         request: &[u8],
-        mut turn: usize,
         deadline: Instant,
         mut judge: impl FnMut(&[u8]) -> Option<T>,
     ) -> Result<T, NoAnswer> {
-        let mut lanes: Vec<Lane> = self.servers.iter().map(|&server| Lane::Unopened(server)).collect();
+        let mut turn = 0;
+        let mut lanes: Vec<Lane> = servers.iter().map(|&server| Lane::Unopened(server)).collect();
         let mut failure = None;
         let mut pause = FIRST_RETRANSMISSION;
         while Instant::now() < deadline {

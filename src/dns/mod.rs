@@ -7,6 +7,7 @@
 mod client;
 mod clock;
 mod exchange;
+mod judging;
 pub mod message;
 pub mod name;
 mod random;

@@ -160,3 +160,85 @@ async fn a_wait_finds_the_host_in_whichever_directory_it_has_reached() {
     };
     assert_eq!(waited, Waited::Online(Box::new(online.clone())));
 }
+
+/// A server that says the same to everybody: this record, or this failure.
+async fn says(socket: &UdpSocket, what: Result<&SignedRecord, Rcode>) {
+    let filling = signed();
+    let mut datagram = [0; 512];
+    loop {
+        let (length, peer) = socket.recv_from(&mut datagram).await.unwrap();
+        let mut message = reply(&datagram[..length], Some(what.unwrap_or(&filling)));
+        if let Err(rcode) = what {
+            message[3] = rcode.to_int();
+        }
+        socket.send_to(&message, peer).await.unwrap();
+    }
+}
+
+/// What a resolver makes of two servers, the first and the second.
+async fn of_two(
+    first: Result<&SignedRecord, Rcode>,
+    second: Result<&SignedRecord, Rcode>,
+    key: Option<PublicKey>,
+    seen: Option<Seq>,
+) -> Result<Answer, QueryError> {
+    let (one, other) = (UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    let servers = vec![one.local_addr().unwrap(), other.local_addr().unwrap()];
+    let resolver = Resolver::new(servers).expecting(key, seen);
+    let home = host();
+    tokio::select! {
+        answer = resolver.query(&home, soon()) => answer,
+        () = says(&one, first) => unreachable!(),
+        () = says(&other, second) => unreachable!(),
+    }
+}
+
+#[tokio::test]
+async fn one_server_of_two_that_fails_lags_or_lies_decides_nothing() {
+    let identity = Identity::generate().unwrap();
+    let key = Some(identity.public_key());
+    let number = |seq| Seq::new(seq).unwrap();
+    let online = |seq, by: &Identity| {
+        let record = Record::online(host(), vec!["203.0.113.9".parse().unwrap()], number(seq), 0, 60);
+        SignedRecord::sign(record.unwrap(), by)
+    };
+    let good = online(7, &identity);
+    let asleep = SignedRecord::sign(Record::asleep(host(), number(6), 0, 60).unwrap(), &identity);
+    let (old, forged) = (online(3, &identity), online(9, &Identity::generate().unwrap()));
+    for bad in [Err(Rcode::SERVFAIL), Err(Rcode::REFUSED), Ok(&asleep), Ok(&old), Ok(&forged)] {
+        for (first, second) in [(bad, Ok(&good)), (Ok(&good), bad)] {
+            let answer = of_two(first, second, key, Seq::new(5)).await.unwrap();
+            assert_eq!(answer.record.as_ref(), Some(&good), "{first:?} {second:?}");
+        }
+    }
+    // Where none is good, the better one counts; where all fail, that is told.
+    let answer = of_two(Ok(&old), Ok(&asleep), key, Seq::new(5)).await.unwrap();
+    assert_eq!(answer.record, Some(asleep.clone()));
+    let failed = of_two(Err(Rcode::SERVFAIL), Err(Rcode::REFUSED), key, None).await;
+    assert!(matches!(failed, Err(QueryError::Refused(_))), "{failed:?}");
+}
+
+#[tokio::test]
+async fn a_wait_goes_on_past_a_server_that_refuses_for_as_long_as_another_does_not() {
+    let (one, other) = (UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    let resolver = Resolver::new(vec![one.local_addr().unwrap(), other.local_addr().unwrap()]);
+    let identity = Identity::generate().unwrap();
+    let asleep = SignedRecord::sign(Record::asleep(host(), Seq::new(5).unwrap(), 0, 60).unwrap(), &identity);
+    let record = Record::online(host(), vec!["203.0.113.9".parse().unwrap()], Seq::new(6).unwrap(), 0, 60);
+    let online = SignedRecord::sign(record.unwrap(), &identity);
+    let comes_online = async {
+        let mut datagram = [0; 512];
+        for record in [&asleep, &asleep, &online] {
+            let (length, peer) = other.recv_from(&mut datagram).await.unwrap();
+            other.send_to(&reply(&datagram[..length], Some(record)), peer).await.unwrap();
+        }
+        std::future::pending::<()>().await;
+    };
+    let home = host();
+    let waited = tokio::select! {
+        waited = resolver.newer_than(&home, Seq::new(5), soon()) => waited.unwrap(),
+        () = says(&one, Err(Rcode::REFUSED)) => unreachable!(),
+        () = comes_online => unreachable!(),
+    };
+    assert_eq!(waited, Waited::Online(Box::new(online.clone())));
+}
