@@ -64,6 +64,8 @@ pub enum CallFailure {
         end: LinkEnd,
         /// What the provider said in plain text, if it did.
         said: Option<String>,
+        /// The end of pppd's log.
+        log: Vec<String>,
     },
 }
 
@@ -110,7 +112,7 @@ async fn reach(
             let spare = driver.filter(|driver| !peer.uses(driver.port()));
             let mut link = match Link::start_peer(peer, &isp.runtime) {
                 Ok(link) => link,
-                Err(end) => return Err((CallFailure::Link { end, said: None }, spare)),
+                Err(end) => return Err((CallFailure::Link { end, said: None, log: Vec::new() }, spare)),
             };
             link.keep(spare);
             (link, Instant::now() + isp.connect_within + isp.link_within)
@@ -128,7 +130,7 @@ async fn dial(
 ) -> Result<Link, (CallFailure, Option<Driver>)> {
     let mut link = match Link::prepare(side, &isp.runtime, isp.connect_within + isp.link_within) {
         Ok(link) => link,
-        Err(end) => return Err((CallFailure::Link { end, said: None }, Some(driver))),
+        Err(end) => return Err((CallFailure::Link { end, said: None, log: Vec::new() }, Some(driver))),
     };
     let outcome = tokio::select! {
         outcome = driver.dial(number, isp.connect_within) => Ok(outcome),
@@ -146,7 +148,7 @@ async fn dial(
         Err(end) => {
             let driver = hung_up(Some(driver)).await;
             link.close().await;
-            return Err((CallFailure::Link { end, said: None }, driver));
+            return Err((CallFailure::Link { end, said: None, log: Vec::new() }, driver));
         }
     };
     link.close().await;
@@ -157,9 +159,9 @@ async fn wait_until_up(mut link: Link, deadline: Instant) -> Result<(Link, Up), 
     match link.come_up(deadline).await {
         Ok(up) => Ok((link, up)),
         Err(end) => {
-            let said = link.words();
+            let (said, log) = (link.words(), link.last_lines());
             let (_end, driver) = link.close().await;
-            Err((CallFailure::Link { end, said }, hung_up(driver).await))
+            Err((CallFailure::Link { end, said, log }, hung_up(driver).await))
         }
     }
 }
@@ -182,8 +184,9 @@ impl From<&CallFailure> for Failure {
             CallFailure::NoLine => Self::new(Status::NoPort, "there is no line to dial on"),
             CallFailure::Line(error) => line_failure(error),
             CallFailure::Call(outcome) => call_failure(outcome, "the provider"),
-            CallFailure::Link { end, said } => {
-                let mut failure = Self::from(end);
+            CallFailure::Link { end, said, log } => {
+                let pppd = log.iter().map(|line| format!("pppd: {line}")).collect();
+                let mut failure = Self::from(end).heard_before(pppd);
                 if let Some(said) = said {
                     // It answered and gave a reason: that the call then ended is no cause of its own.
                     if failure.status == Status::NoCarrier {

@@ -1,6 +1,7 @@
 //! What pppd's log tells: the link's addresses as soon as they stand, and the facts from which the cause of an end is
 //! told. Sans IO. Knows the words of pppd 2.4.9; 2.5 has the same.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 
 /// What pppd's log lines have told so far.
@@ -33,7 +34,12 @@ pub(super) struct LogFacts {
     pub(super) not_attached: bool,
     /// The last line, which is the cause where there is no better.
     pub(super) last_line: String,
+    /// The last few, for whoever wants to see them.
+    pub(super) last_lines: VecDeque<String>,
 }
+
+/// How many of them.
+const LAST_LINES: usize = 8;
 
 /// What a line of the log says that somebody waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +77,10 @@ impl LogFacts {
         self.not_attached |= has("Couldn't attach to PPP unit") || has("Couldn't attach tty to PPP unit");
         if !line.trim().is_empty() {
             line.trim().clone_into(&mut self.last_line);
+            if self.last_lines.len() == LAST_LINES {
+                self.last_lines.pop_front();
+            }
+            self.last_lines.push_back(self.last_line.clone());
         }
         if let Some(interface) = after(line, "Using interface ") {
             self.interface = Some(interface.to_owned());

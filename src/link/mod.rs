@@ -6,6 +6,7 @@
 
 mod addresses;
 mod adopt;
+mod chance;
 mod end;
 mod frames;
 pub mod hook;
@@ -24,6 +25,7 @@ mod resolving;
 mod supervision;
 
 pub use self::adopt::{Adopted, AdoptedLink, Adoption};
+pub use self::chance::chance;
 pub use self::end::{LinkEnd, Next};
 pub use self::hook::Up;
 pub use self::isp::{CallFailure, CallStep, Isp, Way, call, call_failure, line_failure};

@@ -316,6 +316,12 @@ impl Link {
         self.meter.words()
     }
 
+    /// The last lines of pppd's log.
+    #[must_use]
+    pub fn last_lines(&self) -> Vec<String> {
+        self.facts.last_lines.iter().cloned().collect()
+    }
+
     /// Ends the link if it still stands, and gives the line back, to be hung up.
     pub async fn close(mut self) -> (LinkEnd, Option<Driver>) {
         if self.ended.is_none() {

@@ -3,10 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use ring::rand::{SecureRandom, SystemRandom};
-
 use crate::exit::Failure;
-use crate::link::{Next, Redial, Verdict};
+use crate::link::{Next, Redial, Verdict, chance};
 
 /// How whatever is said of a refusal that stands begins.
 pub(super) const NOT_CALLED: &str = "the provider is not called";
@@ -56,13 +54,5 @@ impl Provider {
 
     fn with<T>(&self, done: impl FnOnce(&mut (Redial, String)) -> T) -> T {
         done(&mut self.memory.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-fn chance() -> u16 {
-    let mut bytes = [0; 2];
-    match SystemRandom::new().fill(&mut bytes) {
-        Ok(()) => u16::from_be_bytes(bytes),
-        Err(ring::error::Unspecified) => u16::MAX / 2,
     }
 }
