@@ -39,6 +39,18 @@ pub enum WakeBy {
     TwoCalls,
 }
 
+impl WakeBy {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answer => "answer",
+            Self::Ring => "ring",
+            Self::TwoCalls => "two-calls",
+        }
+    }
+}
+
 /// Where the codes of this machine are kept.
 #[derive(Clone, Debug)]
 pub struct CodeFiles {

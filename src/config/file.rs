@@ -263,6 +263,12 @@ fn default_provider_name() -> String {
 }
 
 impl File {
+    /// Where state and sockets are when nobody says otherwise.
+    #[must_use]
+    pub fn default_folders() -> [PathBuf; 2] {
+        [default_state_directory(), default_runtime_directory()]
+    }
+
     /// Makes every relative path relative to the configuration's own folder.
     pub(super) fn resolve(&mut self, folder: &std::path::Path) {
         let join = |path: &mut PathBuf| *path = folder.join(&*path);
@@ -271,6 +277,10 @@ impl File {
         let lines = self.provide.iter_mut().flat_map(|provide| &mut provide.lines);
         let lines = lines.chain(self.listen.iter_mut().flat_map(|listen| &mut listen.lines));
         for modem in self.modem.iter_mut().chain(lines) {
+            // A console server's address is no path.
+            if !modem.port.starts_with("tcp:") {
+                join(&mut modem.port);
+            }
             if let ModemKind::File(path) = &mut modem.kind {
                 join(path);
             }

@@ -6,6 +6,7 @@ pub mod doorman;
 pub mod draft;
 pub mod exchange;
 pub mod file;
+pub mod folder;
 pub mod host;
 pub mod http;
 pub mod isp;
