@@ -13,9 +13,17 @@ use crate::exit::{Failure, Status};
 
 /// Prints the completions for a shell.
 pub(super) fn completions(shell: Shell) -> Result<(), Failure> {
+    print(script(shell).trim_end())
+}
+
+/// The completions of what people call: no shell leaves out by itself what is hidden.
+fn script(shell: Shell) -> String {
+    let whole = Cli::command();
+    let shown = whole.get_subcommands().filter(|one| !one.is_hide_set()).cloned();
+    let mut shown = clap::Command::new("ringup").version("").args(whole.get_arguments().cloned()).subcommands(shown);
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "ringup", &mut script);
-    print(String::from_utf8_lossy(&script).trim_end())
+    clap_complete::generate(shell, &mut shown, "ringup", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
 }
 
 /// Prints the manual page, or writes one for each command into a folder.
@@ -83,9 +91,9 @@ mod tests {
     #[test]
     fn every_shell_has_completions_that_know_the_commands() {
         for shell in [Shell::Bash, Shell::Fish, Shell::Zsh] {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "ringup", &mut script);
-            assert!(String::from_utf8_lossy(&script).contains("trust"), "{shell}");
+            let script = script(shell);
+            assert!(["trust", "verbose", "timeout"].iter().all(|word| script.contains(word)), "{shell}");
+            assert!(!["ip-up", "ip-down", "own-link"].iter().any(|word| script.contains(word)), "{shell}");
         }
     }
 }
