@@ -51,7 +51,7 @@ impl Lab {
         let text = format!(
             "Host home\n    ProxyCommand {program} --config {folder}/client.toml proxy %n %p\n    \
              HostKeyAlias home.dyn.example\n    User root\n    IdentityFile {folder}/user\n    BatchMode yes\n    \
-             UserKnownHostsFile {folder}/known_hosts\n    StrictHostKeyChecking accept-new\n"
+             UserKnownHostsFile {folder}/client-state/known/home.dyn.example.ssh\n    StrictHostKeyChecking yes\n"
         );
         std::fs::write(self.file("ssh_config"), text).unwrap();
         let mut command = self.world.command(Some("client"), Path::new("ssh"));
@@ -88,8 +88,11 @@ fn homes_own_servers_are_reached_and_those_at_its_old_address_get_not_one_byte()
         let online = lab.heard(began, "client").pop().unwrap();
         let old = online.text("address");
         let pinned = std::fs::read_to_string(lab.file("home_ssh.pub")).unwrap();
-        let known = std::fs::read_to_string(lab.file("client-state/known/home.dyn.example.ssh")).unwrap();
-        assert_eq!(known.trim(), format!("home.dyn.example {}", pinned.trim()));
+        let known_hosts = lab.file("client-state/known/home.dyn.example.ssh");
+        let known = || std::fs::read_to_string(&known_hosts).unwrap();
+        assert_eq!(known().trim(), format!("home.dyn.example {}", pinned.trim()));
+        // As at the first use by plain ssh.
+        std::fs::remove_file(&known_hosts).unwrap();
         let ran = lab.plain_ssh("cat; echo reached").await;
         assert_eq!((ran.status, ran.output.as_str()), (0, "reached\n"), "{}", ran.errors);
         assert!(!ran.errors.contains("ringup: "), "nothing is amiss, and nothing is said: {}", ran.errors);
@@ -105,7 +108,6 @@ fn homes_own_servers_are_reached_and_those_at_its_old_address_get_not_one_byte()
         assert_eq!(gone(|| pppd_of("home")).await, Vec::<String>::new());
         lab.until("provider", "ended").await;
         lab.edit("client", "number = \"555-0102\"\n", "");
-        std::fs::remove_file(lab.file("known_hosts")).unwrap();
         lab.on_provider("ip", &["address", "add", &format!("{old}/32"), "dev", "lo"]).await;
         lab.start_shell_server("impostor ssh", "provider", "impostor_ssh", &old);
         let mut helpers = Helpers::none();
@@ -129,7 +131,8 @@ fn homes_own_servers_are_reached_and_those_at_its_old_address_get_not_one_byte()
         Lab::is_refused(&ran, code(Status::Impostor), &old);
         let ran = lab.plain_ssh(SECRET).await;
         Lab::is_refused(&ran, 255, &old);
-        assert!(!lab.file("known_hosts").exists(), "his key was taken for home's");
+        let known = std::fs::read_to_string(lab.file("client-state/known/home.dyn.example.ssh")).unwrap();
+        assert_eq!(known.trim(), format!("home.dyn.example {}", pinned.trim()), "his key was taken for home's");
 
         capturing.stop().await;
         lab.got_challenges_alone(&capture, &old, 4).await;
