@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use tracing::level_filters::LevelFilter;
 
 use crate::administration::{CredentialCommand, HostCommand};
 use crate::config::DEFAULT_PATH;
@@ -40,8 +41,11 @@ pub enum Command {
     /// With the lines for ~/.ssh/config shown below, plain ssh wakes the host.
     #[command(after_long_help = "In ~/.ssh/config, so that plain ssh home wakes it:\n
     Host home
-        ProxyCommand ringup proxy %n %p
-        HostKeyAlias home.dyn.example")]
+        ProxyCommand ringup --config /etc/ringup/client.toml proxy %n %p
+        HostKeyAlias home.dyn.example
+        UserKnownHostsFile /var/lib/ringup/known/home.dyn.example.ssh
+        StrictHostKeyChecking yes\n
+The file is in known in the state directory; ringup proxy keeps the key from the host's record in it.")]
     Proxy {
         /// The site's name, or its host's.
         host: String,
@@ -220,18 +224,22 @@ impl Command {
         )
     }
 
-    /// Whether it tells a person by itself what it does.
+    /// From which level on its log is written: a daemon's is all there is to read; whoever runs a client reads its
+    /// messages, and a program that follows `--json` is to find nothing else.
     #[must_use]
-    pub fn tells_steps(&self) -> bool {
-        matches!(
+    pub fn log(&self) -> LevelFilter {
+        if matches!(
             self,
-            Self::Connect(_)
-                | Self::Proxy { .. }
-                | Self::Wake { .. }
-                | Self::Query { .. }
-                | Self::Trust { .. }
-                | Self::Setup
-        )
+            Self::Connect(ConnectArgs { json: true, .. })
+                | Self::Wake { json: true, .. }
+                | Self::Query { json: true, .. }
+        ) {
+            LevelFilter::OFF
+        } else if self.serves() || matches!(self, Self::Demo | Self::IpUp(_) | Self::IpDown(_)) {
+            LevelFilter::INFO
+        } else {
+            LevelFilter::WARN
+        }
     }
 }
 

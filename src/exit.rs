@@ -67,6 +67,8 @@ pub enum Status {
     Stale,
     /// 124: it took longer than --timeout allows.
     TimedOut,
+    /// 126: the command to run is there, and may not be executed.
+    NotExecutable,
     /// 127: the command to run is not there.
     NoCommand,
     /// 130: it was interrupted.
@@ -75,7 +77,7 @@ pub enum Status {
 
 impl Status {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::Internal,
         Self::Configuration,
         Self::Secret,
@@ -106,6 +108,7 @@ impl Status {
         Self::BehindNat,
         Self::Stale,
         Self::TimedOut,
+        Self::NotExecutable,
         Self::NoCommand,
         Self::Interrupted,
     ];
@@ -295,12 +298,28 @@ impl Status {
                 "it took longer than --timeout allows",
                 "allow more; a wake takes half a minute, with one line a minute",
             ),
+            Self::NotExecutable => (
+                126,
+                "not-executable",
+                "the command to run is there, and may not be executed",
+                "the host is online; is the command after -- a program, and executable?",
+            ),
             Self::NoCommand => {
                 (127, "no-command", "the command to run is not there", "the host is online; check the command after --")
             }
             Self::Interrupted => (130, "interrupted", "it was interrupted", "nothing is left behind; run it again"),
         }
     }
+}
+
+/// Whose call it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Callee {
+    /// The host, to be woken.
+    Host,
+    /// Our own provider.
+    Provider,
 }
 
 /// Why a command failed: one line of what happened, one of what to do.
@@ -313,6 +332,9 @@ pub struct Failure {
     /// What to do, when that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// Who was called, where it was a call that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callee: Option<Callee>,
     /// What modem, pppd, directory and host have said on the way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<String>,
@@ -321,7 +343,7 @@ pub struct Failure {
 impl Failure {
     /// A failure with nothing to advise.
     pub fn new(status: Status, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), hint: None, evidence: Vec::new() }
+        Self { status, message: message.into(), hint: None, callee: None, evidence: Vec::new() }
     }
 
     /// A failure told by an error and all its causes, in one line.
@@ -346,11 +368,31 @@ impl Failure {
         self
     }
 
-    /// The same failure with what was heard before it.
+    /// The same failure, of a call to this one.
     #[must_use]
-    pub fn with_evidence(mut self, evidence: Vec<String>) -> Self {
-        self.evidence = evidence;
+    pub fn of_call_to(mut self, callee: Callee) -> Self {
+        self.callee = Some(callee);
         self
+    }
+
+    /// The same failure with what was heard before it, ahead of what it tells itself.
+    #[must_use]
+    pub fn heard_before(mut self, mut heard: Vec<String>) -> Self {
+        heard.append(&mut self.evidence);
+        self.evidence = heard;
+        self
+    }
+
+    /// What a person is told: what happened, what to do, and what was seen if that is asked for.
+    #[must_use]
+    pub fn told(&self, with_evidence: bool) -> String {
+        let mut told = format!("ringup: {self}\nhint: {}\n", self.advice());
+        for heard in self.evidence.iter().filter(|_heard| with_evidence) {
+            told.push_str("  seen: ");
+            told.push_str(heard);
+            told.push('\n');
+        }
+        told
     }
 
     /// What to do.
@@ -387,5 +429,16 @@ mod tests {
         let plain = Failure::new(Status::Busy, "home is busy");
         assert_eq!(plain.advice(), Status::Busy.remedy());
         assert_eq!(plain.hint("call tomorrow").advice(), "call tomorrow");
+    }
+
+    #[test]
+    fn what_was_heard_before_stands_before_what_a_failure_brings_and_is_told_when_asked_for() {
+        let heard = |text: &str| vec![text.to_owned()];
+        let failure =
+            Failure::new(Status::NoLink, "no link").heard_before(heard("pppd: died")).heard_before(heard("RING"));
+        assert_eq!(failure.evidence, ["RING", "pppd: died"]);
+        let remedy = Status::NoLink.remedy();
+        assert_eq!(failure.told(false), format!("ringup: no link\nhint: {remedy}\n"));
+        assert_eq!(failure.told(true), format!("ringup: no link\nhint: {remedy}\n  seen: RING\n  seen: pppd: died\n"));
     }
 }

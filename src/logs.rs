@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use tracing::{Event, Level, Subscriber};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::{Format, Full, Writer};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -28,12 +29,12 @@ impl Drop for Pending {
     }
 }
 
-/// Starts logging. `verbosity` counts `-v`; RUST_LOG, if set, rules over it. `serves` tells a daemon, which waits for nobody
-/// to read what it says; `tells_steps` a command that tells a person by itself what it does, and logs only what goes wrong.
-pub fn start(verbosity: u8, serves: bool, tells_steps: bool) -> Pending {
+/// Starts logging: from `usual` on, or more as `verbosity`, which counts `-v`, says; RUST_LOG, if set, rules over both.
+/// `serves` tells a daemon, which waits for nobody to read what it says.
+pub fn start(verbosity: u8, usual: LevelFilter, serves: bool) -> Pending {
+    let usual = usual.to_string();
     let default = match verbosity {
-        0 if tells_steps => "warn",
-        0 => "info",
+        0 => usual.as_str(),
         1 => "info,ringup=debug,hayes=debug",
         _ => "debug,ringup=trace,hayes=trace",
     };

@@ -9,7 +9,7 @@ use ringup::{logs, roles};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let lines = logs::start(cli.verbose, cli.command.serves(), cli.command.tells_steps());
+    let lines = logs::start(cli.verbose, cli.command.log(), cli.command.serves());
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -22,12 +22,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            let mut told = format!("ringup: {failure}\nhint: {}\n", failure.advice());
-            for heard in failure.evidence.iter().filter(|_heard| cli.verbose > 0) {
-                told.push_str("  seen: ");
-                told.push_str(heard);
-                told.push('\n');
-            }
+            let told = failure.told(cli.verbose > 0);
             if let Err(error) = std::io::stderr().write_all(told.as_bytes()) {
                 tracing::debug!(%error, "nobody reads");
             }

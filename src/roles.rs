@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::cli::{Cli, Command, Hook};
 use crate::config::operation::{self, Fixtures};
 use crate::config::{Config, DEFAULT_RUNTIME_DIRECTORY};
-use crate::connect::{Progress, own_link};
+use crate::connect::{Audience, own_link};
 use crate::control::{self, PretendedRing, Socket};
 use crate::exit::{Failure, Status};
 use crate::link::Up;
@@ -38,16 +38,16 @@ pub async fn run(cli: &Cli) -> Result<u8, Failure> {
     let config = || Config::load(&cli.config);
     let whose = || operation::whose(&cli.config);
     match &cli.command {
-        Command::Connect(args) => return connect::connect(&config()?, args, cli.verbose > 0, &stop).await,
+        Command::Connect(args) => return Ok(connect::connect(config(), args, cli.verbose > 0, &stop).await),
         Command::Proxy { host, port, patience } => {
             return connect::proxy(&config()?, host, *port, patience, cli.verbose > 0, &stop).await;
         }
         Command::Wake { site, quiet, json } => {
-            let progress = Progress::new(*quiet, *json, cli.verbose > 0);
-            connect::wake(&config()?, site, &progress, &stop).await?;
+            let audience = Audience { quiet: *quiet, json: *json, verbose: cli.verbose > 0, ..Audience::default() };
+            return Ok(connect::wake(config(), site, audience, &stop).await);
         }
-        Command::Query { host, json } => connect::query(&config()?, host, *json).await?,
-        Command::Trust { host, key } => connect::trust(&config()?, host, *key).await?,
+        Command::Query { host, json } => return Ok(connect::query(config(), host, *json, cli.verbose > 0, &stop).await),
+        Command::Trust { host, key } => connect::trust(&config()?, host, *key, &stop).await?,
         Command::Listen { json } => {
             let config = config()?;
             let home = config.listen()?;
@@ -101,6 +101,7 @@ pub async fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::Check => {
             let config = config()?;
             let roles = config.check()?;
+            config.try_folders()?;
             print(&format!("{}: good for {}", config.path().display(), roles.join(", ")))?;
         }
         Command::Identity { file } => print(&identity(file)?)?,

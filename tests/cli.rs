@@ -19,7 +19,6 @@ use ringup::exit::Status;
 use ringup::identity::Prover;
 use ringup::record::{Identity, Record, Seq, Services, SignedRecord};
 use ringup::secret::Secret;
-use tokio::io::AsyncWriteExt;
 
 use self::support::{BOUND, Said, Scratch, directory, ringup, run};
 
@@ -380,44 +379,6 @@ async fn a_key_is_trusted_for_a_host_that_there_is_and_it_is_told_whose_place_it
     }
     let told = fails(&folder, &["trust", "hame", &first, "-c", "client.toml"], Status::UnknownSite).await;
     assert!(told.contains("no site hame in client.toml") && told.contains("sites there: home"), "{told}");
-}
-
-/// Runs `ringup setup` with these answers.
-async fn set_up(folder: &Scratch, answers: &str) -> Said {
-    let mut command = ringup(folder.root(), &["setup", "-c", "new/client.toml"]);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    // One that ends before it has asked reads none of them.
-    stdin.write_all(answers.as_bytes()).await.ok();
-    drop(stdin);
-    let output = tokio::time::timeout(BOUND, child.wait_with_output()).await.unwrap().unwrap();
-    let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-    Said { code: output.status.code(), stdout, stderr }
-}
-
-#[tokio::test]
-async fn a_newcomer_is_asked_and_gets_a_configuration_that_is_good() {
-    let folder = Scratch::new();
-    let (_held, address) = nobody();
-    let key = Identity::generate().unwrap().public_key();
-    let said = set_up(&folder, &format!("{address}\nnone\nhome.dyn.example\n")).await;
-    assert_eq!(said.code, Some(Status::Interrupted.code().into()), "{}", said.stderr);
-    assert_eq!(folder.files(), Vec::<PathBuf>::new(), "half the answers, and something was written");
-
-    // What cannot be read is asked again.
-    let answers = format!("here\n{address}\nnone\nhome dyn\nhome.dyn.example\n\nnonsense\n{key}\n");
-    let said = set_up(&folder, &answers).await;
-    assert_eq!(said.code, Some(0), "{}", said.stderr);
-    assert!(said.stdout.starts_with("new/client.toml: good for connect home\n"), "{}", said.stdout);
-    let written = std::fs::read_to_string(folder.path("new/client.toml")).unwrap();
-    assert!(written.contains(&key.to_string()) && written.contains(&address.to_string()), "{written}");
-    let checked = run(folder.root(), &["check", "-c", "new/client.toml"]).await;
-    assert_eq!((checked.code, checked.stdout.as_str()), (Some(0), "new/client.toml: good for connect home\n"));
-
-    let again = set_up(&folder, &answers).await;
-    assert_eq!(again.code, Some(Status::Configuration.code().into()), "it would be overwritten");
-    assert_eq!(std::fs::read_to_string(folder.path("new/client.toml")).unwrap(), written);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use super::answer::WakeBy;
 use super::host::Account;
 use super::modem::Modem;
 use super::{Config, ConfigError};
-use crate::connect::known::KnownHosts;
+use crate::connect::known::{Authority, KnownHosts};
 use crate::connect::{self, own_link};
 use crate::dns::TsigKey;
 use crate::dns::tsig::Algorithm;
@@ -95,7 +95,8 @@ impl Config {
             until: None,
             has_isp: self.file().isp.is_some(),
         };
-        Ok(Some(connect::Settings { plan, directory: self.servers()?, call: self.call(name)?, known }))
+        let authority = if site.identity.is_some() { Authority::Configuration } else { Authority::Memory };
+        Ok(Some(connect::Settings { plan, directory: self.servers()?, call: self.call(name)?, known, authority }))
     }
 
     /// What is remembered of hosts.

@@ -168,7 +168,7 @@ async fn converse(online: &mut Online, caller: &mut Caller) -> Answer {
 }
 
 /// What an answered call came to, with what to do about it.
-fn told(answer: Answer, host: &HostName) -> Result<Called, Failure> {
+pub(super) fn told(answer: Answer, host: &HostName) -> Result<Called, Failure> {
     let refused = |message: String| Failure::new(Status::WakeRefused, message);
     match answer {
         Answer::Told(verdict @ (Verdict::Waking | Verdict::Online(_) | Verdict::Refused(Refusal::Busy))) => {

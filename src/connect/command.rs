@@ -4,7 +4,7 @@
 //!
 //! At the address of a tunnel's far end every other port is somebody else's: refuses a command that would go to one.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::net::IpAddr;
@@ -15,8 +15,6 @@ use std::process::{ExitStatus, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpgrp, tcgetpgrp};
 use tokio::process::Child;
-use tokio::signal;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::Found;
@@ -24,9 +22,15 @@ use super::interrupted;
 use super::known::KnownHosts;
 use crate::exit::{Failure, Status};
 use crate::record::{HostName, SshHostKey};
+use crate::shutdown;
 
 /// The programs that take ssh's options.
 const OF_SSH: [&str; 3] = ["scp", "sftp", "ssh"];
+/// Where an ssh server is when nobody says otherwise (RFC 4250 section 4.1).
+const SSH_PORT: u16 = 22;
+/// Which of their flags an argument follows; the first is the port's (ssh(1), scp(1), sftp(1)).
+const WITH_ARGUMENT: [(&str, &str); 3] =
+    [("scp", "PcDFiJloSX"), ("sftp", "PBbcDFiJloRSsX"), ("ssh", "pBbcDEeFIiJLlmOoPQRSWw")];
 
 /// The command with what is known of the host in its places.
 ///
@@ -62,12 +66,53 @@ pub fn filled_in(command: &[String], found: &Found, known: &KnownHosts) -> Resul
     }
     if is_ssh {
         let mut options = ssh_options(host, record.services().ssh, known)?;
-        if let Some(tunnel) = found.tunnel {
-            options.extend(["-o".into(), format!("Port={}", tunnel.at().port()).into()]);
+        if found.tunnel.is_some() {
+            let port = found.port(port_named(command).unwrap_or(SSH_PORT))?;
+            options.extend(["-o".into(), format!("Port={port}").into()]);
         }
         filled.splice(1..1, options);
     }
     Ok(filled)
+}
+
+/// The port that the command line of ssh, scp or sftp names, as they read it; `None` where it is the usual one.
+fn port_named(command: &[String]) -> Option<u16> {
+    let (program, words) = command.split_first()?;
+    let name = Path::new(program).file_name()?.to_str()?;
+    let (_name, with_argument) = WITH_ARGUMENT.iter().find(|(of, _flags)| *of == name)?;
+    let (is_ssh, flag) = (name == "ssh", with_argument.chars().next()?);
+    let mut words = words.iter();
+    let mut hosts = 0;
+    while let Some(word) = words.next() {
+        let Some(flags) = word.strip_prefix('-').filter(|flags| !flags.is_empty()) else {
+            hosts += 1;
+            // What follows ssh's host and its options is the command over there.
+            if is_ssh && hosts > 1 {
+                return None;
+            }
+            let place = word.split_once("://").and_then(|(_scheme, place)| place.split('/').next());
+            match place.and_then(|place| place.rsplit_once(':')?.1.parse().ok()) {
+                Some(port) => return Some(port),
+                None => continue,
+            }
+        };
+        for (at, each) in flags.char_indices() {
+            if !with_argument.contains(each) {
+                continue;
+            }
+            let rest = flags.get(at + each.len_utf8()..).filter(|rest| !rest.is_empty());
+            let argument = rest.or_else(|| words.next().map(String::as_str))?;
+            let lower = argument.to_ascii_lowercase();
+            let option = lower.strip_prefix("port").filter(|_port| each == 'o');
+            let port = option.map(|port| port.trim_start_matches([' ', '=']).to_owned());
+            let port = if each == flag { Some(argument.to_owned()) } else { port };
+            match port.and_then(|port| port.parse().ok()) {
+                Some(port) => return Some(port),
+                None => break,
+            }
+        }
+    }
+    None
 }
 
 /// The ports in their places, and whether there was any.
@@ -83,14 +128,15 @@ fn with_ports(word: &str, found: &Found) -> Result<(String, bool), Failure> {
     Ok((filled, named))
 }
 
-/// The address in its places; an IPv6 one in brackets where it is part of a URL, or a colon follows (RFC 3986 section
-/// 3.2.2, scp(1)).
+/// The address in its places; an IPv6 one in brackets where it is part of a URL, after a user's name too, or a colon
+/// follows (RFC 3986 section 3.2.2, scp(1)).
 fn with_address(word: &str, address: IpAddr) -> String {
     let (plain, bracketed) = (address.to_string(), format!("[{address}]"));
     let mut filled = word.replace("{addr}", "{}");
     while let Some((before, after)) = filled.split_once("{}") {
-        let of_many = before.ends_with("//") || after.starts_with(':');
-        let address = if address.is_ipv6() && of_many { &bracketed } else { &plain };
+        let user = before.rsplit_once("//").map(|(_scheme, user)| user);
+        let in_url = user.is_some_and(|user| user.is_empty() || (user.ends_with('@') && !user.contains('/')));
+        let address = if address.is_ipv6() && (in_url || after.starts_with(':')) { &bracketed } else { &plain };
         filled = format!("{before}{address}{after}");
     }
     filled
@@ -99,8 +145,7 @@ fn with_address(word: &str, address: IpAddr) -> String {
 /// ssh knows the host by its name, whatever its address, and by the key in its record alone; where the record has none,
 /// by the first one that it shows, in a file of ringup's own.
 fn ssh_options(host: &HostName, key: Option<SshHostKey>, known: &KnownHosts) -> Result<Vec<OsString>, Failure> {
-    let line = key.map(|key| format!("{host} {key}\n"));
-    let file = known.for_ssh(host, line.as_deref()).map_err(|error| {
+    let file = known.for_ssh(host, key).map_err(|error| {
         Failure::caused(Status::Configuration, &error).hint("make state-directory writable for whoever connects")
     })?;
     let mut options = vec![
@@ -130,7 +175,7 @@ pub async fn run(command: &[OsString], one_of_several: bool, stop: &Cancellation
     let Some((program, arguments)) = command.split_first() else {
         return Err(Failure::new(Status::NoCommand, "there is no command to run"));
     };
-    let mut signals = Signals::catch().map_err(|error| Failure::caused(Status::Internal, &error))?;
+    let mut signals = shutdown::Signals::catch().map_err(|error| Failure::caused(Status::Internal, &error))?;
     if stop.is_cancelled() {
         return Err(interrupted());
     }
@@ -139,10 +184,7 @@ pub async fn run(command: &[OsString], one_of_several: bool, stop: &Cancellation
     if one_of_several {
         running.stdin(Stdio::null());
     }
-    let mut child = running.spawn().map_err(|error| {
-        Failure::new(Status::NoCommand, format!("cannot run {}: {error}", program.display()))
-            .hint("the host is online; check the command after --")
-    })?;
+    let mut child = running.spawn().map_err(|error| not_run(program, &error))?;
     let mut told = false;
     loop {
         let signal = tokio::select! {
@@ -159,29 +201,10 @@ pub async fn run(command: &[OsString], one_of_several: bool, stop: &Cancellation
     }
 }
 
-/// What ends a program that does nothing about it.
-struct Signals {
-    interrupt: signal::unix::Signal,
-    terminate: signal::unix::Signal,
-    hang_up: signal::unix::Signal,
-}
-
-impl Signals {
-    fn catch() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> Signal {
-        tokio::select! {
-            _ = self.interrupt.recv() => Signal::SIGINT,
-            _ = self.terminate.recv() => Signal::SIGTERM,
-            _ = self.hang_up.recv() => Signal::SIGHUP,
-        }
-    }
+fn not_run(program: &OsStr, error: &io::Error) -> Failure {
+    let is_there = error.kind() != io::ErrorKind::NotFound;
+    let status = if is_there { Status::NotExecutable } else { Status::NoCommand };
+    Failure::new(status, format!("cannot run {}: {error}", program.display()))
 }
 
 /// Whether an interrupt has gone to all who stand in the terminal's foreground, the command among them.
@@ -201,6 +224,9 @@ fn code(status: ExitStatus) -> u8 {
     let number = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
     number.and_then(|number| u8::try_from(number).ok()).unwrap_or(u8::MAX)
 }
+
+#[cfg(test)]
+pub(super) use self::tests::every_command;
 
 #[cfg(test)]
 mod tests {
@@ -229,6 +255,17 @@ mod tests {
         let filled = filled_in(&command, found, &KnownHosts::new(folder.root()))?;
         let root = folder.root().display().to_string();
         Ok(filled.into_iter().map(|word| word.into_string().unwrap().replace(&root, "STATE")).collect())
+    }
+
+    /// Every way in which a command is not run, for the snapshot of every message.
+    pub(in crate::connect) fn every_command() -> Vec<Failure> {
+        let plain = found("203.0.113.10", Services::default());
+        let [not_there, no_program] = [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied]
+            .map(|kind| not_run(OsStr::new("ssh"), &kind.into()));
+        let tunnel = found_through_tunnel(80);
+        let refused =
+            [fill(&["curl", "{tls-pin}"], &plain), fill(&["ssh", "{}"], &tunnel), fill(&["nc", "{}"], &tunnel)];
+        refused.into_iter().filter_map(Result::err).chain([not_there, no_program]).collect()
     }
 
     #[test]
@@ -277,6 +314,42 @@ mod tests {
     }
 
     #[test]
+    fn a_users_name_before_the_address_is_part_of_a_url_and_of_an_ssh_destination_it_is_not() {
+        let found = found("2001:db8::1", Services::default());
+        for (word, expected) in [
+            ("http://me@{}/", "http://me@[2001:db8::1]/"),
+            ("rsync://u@{}/x", "rsync://u@[2001:db8::1]/x"),
+            ("ssh://root@{}", "ssh://root@[2001:db8::1]"),
+            ("root@{}", "root@2001:db8::1"),
+            ("http://proxy/a@{}", "http://proxy/a@2001:db8::1"),
+        ] {
+            assert_eq!(fill(&["echo", word], &found).unwrap()[1], expected);
+        }
+    }
+
+    #[test]
+    fn ssh_goes_through_a_tunnel_to_the_service_that_it_names_and_to_no_other() {
+        for command in [
+            &["ssh", "{}"][..],
+            &["ssh", "-p", "2200", "{}"],
+            &["ssh", "-vp2200", "root@{}", "tar", "-p", "22"],
+            &["ssh", "{}", "-o", "Port=2200", "uptime"],
+            &["scp", "-P", "2200", "x", "{}:"],
+            &["sftp", "-oPort 2200", "{}"],
+            &["ssh", "ssh://root@{}:2200"],
+        ] {
+            let failure = fill(command, &found_through_tunnel(80)).unwrap_err();
+            assert_eq!(failure.status, Status::BehindNat, "{command:?}");
+            let leads = if command.len() == 2 && command[1] == "{}" { 22 } else { 2200 };
+            let led = fill(command, &found_through_tunnel(leads)).unwrap();
+            assert!(led.contains(&"Port=2222".to_owned()), "{led:?}");
+        }
+        for command in [&["ssh", "-i", "-p", "{}", "tar", "-p", "2200"][..], &["scp", "-p", "x", "{}:"]] {
+            assert!(fill(command, &found_through_tunnel(22)).is_ok(), "{command:?}");
+        }
+    }
+
+    #[test]
     fn a_command_that_would_meet_somebody_else_at_the_far_end_is_refused() {
         for (command, words) in [
             (&["curl", "http://{}/"][..], "the command names no port"),
@@ -307,8 +380,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_command_that_is_not_there_has_a_status_of_its_own() {
-        let failure = run(&["/nonexistent/command".into()], false, &CancellationToken::new()).await.unwrap_err();
-        assert_eq!(failure.status, Status::NoCommand);
+    async fn a_command_that_is_not_there_or_no_program_has_a_status_of_its_own() {
+        for (command, status) in [("/nonexistent/command", Status::NoCommand), ("/etc/passwd", Status::NotExecutable)] {
+            let failure = run(&[command.into()], false, &CancellationToken::new()).await.unwrap_err();
+            assert_eq!(failure.status, status, "{failure}");
+        }
     }
 }

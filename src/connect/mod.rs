@@ -5,33 +5,36 @@
 pub mod attempt;
 pub mod call;
 pub mod command;
+pub mod enquiry;
 pub mod known;
 pub mod own_link;
 mod progress;
 pub mod proxy;
 mod road;
+mod several;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use hayes::modem::Outcome;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use self::attempt::{Found, Plan, not_answered};
+use self::attempt::{Plan, not_answered};
 use self::call::{Call, Called};
-use self::known::KnownHosts;
+use self::known::{Authority, KnownHosts};
 use self::own_link::OwnLink;
 use crate::dns::Answer;
-use crate::exit::{Failure, Status};
+use crate::exit::{Callee, Failure, Status};
 use crate::link::call_failure;
 use crate::record::{HostName, SignedRecord};
 
-pub use self::progress::{Event, Progress};
-pub use self::road::{has_route, reach};
+pub use self::progress::{Audience, CallOver, Event, Progress};
+pub use self::road::{Reached, has_route, reach};
+pub use self::several::each;
 
 /// What `ringup connect` works with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// The host, and what is allowed for it.
     pub plan: Plan,
@@ -41,51 +44,35 @@ pub struct Settings {
     pub call: Option<Call>,
     /// What is remembered of hosts.
     pub known: KnownHosts,
+    /// Who says which key the host has.
+    pub authority: Authority,
 }
 
 /// What the attempts of one command share: the line, and the link over it.
 #[derive(Clone, Debug)]
 pub struct Shared {
     /// Our own link, if we have a provider.
-    pub own_link: Option<Arc<Mutex<OwnLink>>>,
+    own_link: Option<Arc<Mutex<OwnLink>>>,
     /// Whoever rings holds it.
-    pub turn: Arc<Mutex<()>>,
+    line_turn: Arc<Mutex<()>>,
+    /// Whoever is on the way to a host over our own link holds it until that is decided, as it may have to go for a call.
+    link_turn: Arc<Mutex<()>>,
 }
 
 impl Shared {
     /// With a link of our own, if we have a provider.
     #[must_use]
     pub fn new(own_link: Option<own_link::Settings>) -> Self {
-        Self { own_link: own_link.map(|own| Arc::new(Mutex::new(OwnLink::new(own)))), turn: Arc::default() }
+        let own_link = own_link.map(|own| Arc::new(Mutex::new(OwnLink::new(own))));
+        Self { own_link, line_turn: Arc::default(), link_turn: Arc::default() }
     }
 
-    /// Has our own link down at once, unless others use it.
+    /// Has our own link down at once, unless others use it. Not while a command of ours may be using it.
     pub async fn quit(&self) {
         if let Some(own_link) = &self.own_link {
             own_link.lock().await.quit().await;
         }
     }
-}
-
-/// Reaches several hosts, in the order given where the line serves for our own link as well, else all at once.
-///
-/// # Errors
-/// One for each host that was not reached.
-pub async fn reach_all(
-    hosts: &[Settings],
-    shared: &Shared,
-    progress: &Progress,
-    shutdown: &CancellationToken,
-) -> Vec<Result<Found, Failure>> {
-    if shared.own_link.is_none() {
-        let all = hosts.iter().map(|settings| reach(settings, shared, progress, shutdown));
-        return futures_util::future::join_all(all).await;
-    }
-    let mut reached = Vec::new();
-    for settings in hosts {
-        reached.push(reach(settings, shared, progress, shutdown).await);
-    }
-    reached
 }
 
 /// Wakes a host by telephone once, without asking any directory.
@@ -98,14 +85,14 @@ pub async fn ring(
     progress: &Progress,
     shutdown: &CancellationToken,
 ) -> Result<Called, Failure> {
-    progress.say(&Event::Ringing { host: host.to_owned() });
+    progress.say(host, &Event::Ringing { host: host.to_owned() });
     let called = tokio::select! {
         called = call.make() => called?,
         // The line closes with the future that is dropped, and the modem hangs up.
         () = shutdown.cancelled() => return Err(interrupted()),
     };
-    progress.say(&Event::of_call(&called, host.to_owned()));
-    progress.rest();
+    progress.say(host, &Event::of_call(&called, host.to_owned()));
+    progress.end(host);
     match called {
         Called::Ended(Outcome::RangOut | Outcome::NoAnswer) if call.wake.is_answered() => Err(not_answered(host)),
         Called::Ended(Outcome::RangOut | Outcome::NoAnswer | Outcome::Connected(_) | Outcome::Voice)
@@ -124,7 +111,7 @@ pub async fn ring(
             | Outcome::Blacklisted
             | Outcome::Glare
             | Outcome::Silent),
-        ) => Err(call_failure(&outcome, host)),
+        ) => Err(call_failure(&outcome, host).of_call_to(Callee::Host)),
     }
 }
 
@@ -140,12 +127,17 @@ pub fn known(answer: Answer, host: &HostName) -> Result<Option<SignedRecord>, Fa
     Ok(answer.record)
 }
 
-/// An address that a router or ddclient registered, and the host did not sign: it may be anybody's by now.
-fn uncertified(host: &HostName, address: std::net::IpAddr) -> Failure {
-    let told = format!("{host} is at {address}, but its record is uncertified: the host did not sign it");
+/// Addresses that a router or ddclient registered, and the host did not sign: they may be anybody's by now.
+fn uncertified(host: &HostName, addresses: &[IpAddr]) -> Failure {
+    let addresses = in_words(addresses);
+    let told = format!("{host} is at {addresses}, but its record is uncertified: the host did not sign it");
     Failure::new(Status::WrongIdentity, told).hint(
         "on the host, `ringup listen` or `ringup watch` signs; or connect to that address yourself, without proof",
     )
+}
+
+fn in_words(addresses: &[IpAddr]) -> String {
+    addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Somebody pressed Ctrl-C.

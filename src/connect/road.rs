@@ -4,18 +4,21 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Attempt, Found, Output};
 use super::call::Called;
+use super::known::KnownError;
 use super::{Event, Progress, Settings, Shared, interrupted, known, uncertified};
 use crate::dns::{Resolver, Waited, jittered};
 use crate::exit::{Failure, Status};
 use crate::identity::{self, Unproven};
-use crate::record::{Reachability, Seq, SignedRecord, State};
+use crate::record::{PROOF_PORT, Reachability, Seq, SignedRecord, State};
 
 /// How long the directory may take to answer one question, retransmissions included.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -24,21 +27,31 @@ const LOSS_SHOWS_WITHIN: Duration = Duration::from_secs(10);
 /// For how long the directory is watched at a stretch; the attempt gives up long before.
 const WATCH_FOR: Duration = Duration::from_secs(86_400);
 
-/// Reaches a host, waking it if need be, and has it prove that it is the one.
+/// A host that was reached, and how.
+#[derive(Debug)]
+pub struct Reached {
+    /// The host.
+    pub found: Found,
+    /// Whether our own link leads to it, which another call over the same line takes down.
+    pub over_own_link: bool,
+}
+
+/// Reaches a host, waking it if need be, and has it prove that it is the one. Our own link stays as it is then.
 ///
 /// # Errors
-/// With the one cause, typed, and nothing left half-open.
+/// With the one cause, typed, and no call left under way.
 pub async fn reach(
     settings: &Settings,
     shared: &Shared,
     progress: &Progress,
     shutdown: &CancellationToken,
-) -> Result<Found, Failure> {
+) -> Result<Reached, Failure> {
     let road = Road {
         settings,
         shared,
         progress,
-        resolver: Resolver::new(settings.directory.clone()),
+        resolver: Resolver::new(settings.directory.clone()).expecting(settings.plan.identity, settings.plan.seen),
+        link_turn: RefCell::default(),
         evidence: RefCell::default(),
     };
     let result = tokio::select! {
@@ -46,11 +59,9 @@ pub async fn reach(
         () = shutdown.cancelled() => Err(interrupted()),
     };
     let result = result.and_then(|found| road.remember(found));
-    if let Err(failure) = &result {
-        progress.failed(settings.plan.host.as_str(), failure);
-        shared.quit().await;
-    }
-    result.map_err(|failure| failure.with_evidence(road.evidence.take()))
+    let over_own_link = road.link_turn.take().is_some();
+    let evidence = road.evidence.take();
+    result.map(|found| Reached { found, over_own_link }).map_err(|failure| failure.heard_before(evidence))
 }
 
 /// What was done for the attempt, to be handed to it.
@@ -72,25 +83,34 @@ struct Road<'run> {
     shared: &'run Shared,
     progress: &'run Progress,
     resolver: Resolver,
+    /// Held from the moment at which our own link is the way.
+    link_turn: RefCell<Option<OwnedMutexGuard<()>>>,
     /// What modem, pppd, directory and host have said.
     evidence: RefCell<Vec<String>>,
 }
 
 impl Road<'_> {
     async fn walk(&self) -> Result<Found, Failure> {
-        let mut attempt = Attempt::new(self.settings.plan.clone(), jittered);
+        let mut attempt = Attempt::new(self.settings.plan.clone(), jittered, |address| {
+            has_route(&SocketAddr::new(address, PROOF_PORT.get()))
+        });
         // What is being done, and the look-out for a newer record. What is dropped is undone: a call hangs up.
         let (mut work, mut watch): (Doing<'_>, Doing<'_>) = (None, None);
+        let (mut newer_than, mut told_of_waiting) = (None, false);
         loop {
             while let Some(output) = attempt.poll_output() {
                 match output {
                     Output::FindWay => work = Some(Box::pin(async { Did::Way(self.way_to_directory().await) })),
                     Output::BringUp => work = Some(Box::pin(async { Did::OwnLink(self.bring_up().await) })),
                     Output::FreeLine => work = Some(Box::pin(async { Did::LineFree(self.free_line().await) })),
-                    Output::Ask => work = Some(Box::pin(async { Did::Answer(self.ask().await) })),
+                    Output::Ask => {
+                        let may_ring = attempt.may_ring();
+                        work = Some(Box::pin(async move { Did::Answer(self.ask(may_ring).await) }));
+                    }
                     Output::Ring => work = Some(Box::pin(async { Did::Call(self.ring().await) })),
                     Output::StopRinging => work = None,
                     Output::Watch(after) => {
+                        newer_than = after;
                         watch = Some(Box::pin(async move { Did::Newer(self.newer_than(after).await) }));
                     }
                     Output::StopWatching => watch = None,
@@ -101,6 +121,10 @@ impl Road<'_> {
                     Output::Found(found) => return Ok(*found),
                     Output::Failed(failure) => return Err(failure),
                 }
+            }
+            // It may have been watched for during the call already: then the call was what somebody waited for.
+            if !std::mem::replace(&mut told_of_waiting, attempt.awaits()) && told_of_waiting {
+                self.say(&Event::Waiting { host: self.host(), after: newer_than.map(Seq::number) });
             }
             let deadline = attempt.deadline().map(|(at, _why)| at);
             let did = tokio::select! {
@@ -128,56 +152,64 @@ impl Road<'_> {
         }
     }
 
-    /// Keeps what is to be known of the host next time, and tells that it is there.
+    /// Keeps what is to be known of the host next time.
     fn remember(&self, found: Found) -> Result<Found, Failure> {
         let (record, key) = (found.record.record(), *found.record.key());
-        match self.settings.known.note(record.host(), key, record.seq()) {
+        match self.settings.known.note(record.host(), key, record.seq(), self.settings.authority) {
             Ok(()) if found.first_use => {
                 self.say(&Event::FirstUse { host: self.host(), key: key.to_string() });
             }
             Ok(()) => {}
             // A key that is not kept would be believed anew each time, whoever has it.
-            Err(error) if found.first_use => {
-                return Err(Failure::caused(Status::Configuration, &error).hint(
-                    "put the host's key in `identity` in its [sites] section, or make state-directory writable",
-                ));
+            Err(error) if found.first_use || matches!(error, KnownError::AnotherKey { .. }) => {
+                return Err(not_kept(&error));
             }
             Err(error) => tracing::debug!(%error, "an old record would not be known as such next time"),
         }
-        self.say(&Event::Online {
-            host: self.host(),
-            seq: record.seq().number(),
-            address: found.address,
-            port: found.tunnel.map(|tunnel| tunnel.at().port()),
-            addresses: record.addresses().to_vec(),
-        });
         Ok(found)
     }
 
     /// Whether the kernel has a route to any of the directory's servers: asking it costs no packet.
     async fn way_to_directory(&self) -> bool {
-        if let Some(own_link) = &self.shared.own_link {
-            // If that way is our own link, it must not end under us.
-            own_link.lock().await.join().await;
+        // If that way is our own link, it must not end under us.
+        if self.own_link_is_up().await {
+            self.take_link_turn().await;
         }
         self.settings.directory.iter().any(has_route)
+    }
+
+    async fn own_link_is_up(&self) -> bool {
+        let Some(own_link) = &self.shared.own_link else { return false };
+        let mut own_link = own_link.lock().await;
+        own_link.join().await;
+        own_link.is_up()
+    }
+
+    /// Waits until no other attempt of this command uses our own link.
+    async fn take_link_turn(&self) {
+        if self.link_turn.borrow().is_none() {
+            let turn = Arc::clone(&self.shared.link_turn).lock_owned().await;
+            self.link_turn.replace(Some(turn));
+        }
     }
 
     async fn bring_up(&self) -> Result<(), Failure> {
         let Some(own_link) = &self.shared.own_link else {
             return Err(Failure::new(Status::Internal, "no provider is configured"));
         };
-        let up = own_link.lock().await.bring_up(|| self.say(&Event::OwnLinkDialling)).await?;
+        self.take_link_turn().await;
+        let up = own_link.lock().await.bring_up(|step| self.say(&Event::of_own_link(step))).await?;
         self.note(format!("our own link: {} on {}", up.local, up.interface));
         self.say(&Event::OwnLinkUp { interface: up.interface, address: up.local });
         Ok(())
     }
 
-    /// Waits until our own link goes down by itself.
+    /// Waits until our own link, where it is our way, goes down by itself.
     async fn link_lost(&self) {
+        let is_our_way = self.link_turn.borrow().is_some();
         match &self.shared.own_link {
-            Some(own_link) => own_link.lock().await.lost().await,
-            None => std::future::pending().await,
+            Some(own_link) if is_our_way => own_link.lock().await.lost().await,
+            Some(_) | None => std::future::pending().await,
         }
     }
 
@@ -190,6 +222,9 @@ impl Road<'_> {
     }
 
     async fn free_line(&self) -> Result<bool, Failure> {
+        if self.own_link_is_up().await {
+            self.take_link_turn().await;
+        }
         let went = match &self.shared.own_link {
             Some(own_link) => own_link.lock().await.free_line().await?,
             None => false,
@@ -200,7 +235,8 @@ impl Road<'_> {
         Ok(went)
     }
 
-    async fn ask(&self) -> Result<Option<SignedRecord>, Failure> {
+    /// What the directory knows. A host that does not sign, and cannot be called either, is told of at once.
+    async fn ask(&self, may_ring: bool) -> Result<Option<SignedRecord>, Failure> {
         let host = &self.settings.plan.host;
         self.say(&Event::Asking { host: self.host() });
         let answer = self.resolver.query(host, Instant::now() + ANSWER_WITHIN).await;
@@ -212,11 +248,11 @@ impl Road<'_> {
             Failure::from(&error)
         })?;
         let record = known(answer, host)?;
-        if record.is_none() && !self.settings.plan.has_number {
+        if record.is_none() && !may_ring {
             let deadline = Instant::now() + ANSWER_WITHIN;
             let plain = self.resolver.addresses(host, deadline).await.map_err(|error| Failure::from(&error))?;
-            if let Some(address) = plain.first() {
-                return Err(uncertified(host, *address));
+            if !plain.is_empty() {
+                return Err(uncertified(host, &plain));
             }
         }
         self.note(match &record {
@@ -237,7 +273,7 @@ impl Road<'_> {
         let Some(call) = &self.settings.call else {
             return Err(Failure::new(Status::Internal, "there is no number to ring"));
         };
-        let _turn = self.shared.turn.lock().await;
+        let _turn = self.shared.line_turn.lock().await;
         self.say(&Event::Ringing { host: self.host() });
         let called = call.make().await.inspect_err(|failure| self.note(format!("the call: {failure}")))?;
         self.note(match &called {
@@ -251,7 +287,6 @@ impl Road<'_> {
 
     async fn newer_than(&self, after: Option<Seq>) -> Result<SignedRecord, Failure> {
         let host = &self.settings.plan.host;
-        self.say(&Event::Waiting { host: self.host(), after: after.map(Seq::number) });
         loop {
             match self.resolver.newer_than(host, after, Instant::now() + WATCH_FOR).await {
                 Ok(Waited::Online(record)) => {
@@ -293,12 +328,23 @@ impl Road<'_> {
     }
 
     fn say(&self, event: &Event) {
-        self.progress.say(event);
+        self.progress.say(self.settings.plan.host.as_str(), event);
     }
 
     fn note(&self, evidence: String) {
         self.evidence.borrow_mut().push(evidence);
     }
+}
+
+/// The failure of a host whose key cannot be kept, or is another than the one that became known meanwhile.
+pub(super) fn not_kept(error: &KnownError) -> Failure {
+    if matches!(error, KnownError::AnotherKey { .. }) {
+        return Failure::caused(Status::WrongIdentity, error).hint(
+            "nothing was sent; which key is the host's? compare with `ringup identity` there, then: ringup trust HOST KEY",
+        );
+    }
+    Failure::caused(Status::Configuration, error)
+        .hint("put the host's key in `identity` in its [sites] section, or make state-directory writable")
 }
 
 /// Waits for what is being done, and takes it out; for ever when nothing is.

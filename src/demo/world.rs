@@ -43,7 +43,7 @@ pub struct Ran {
     pub status: i32,
     /// Its standard output.
     pub output: String,
-    /// Its standard error, without the events.
+    /// Its standard error without the events, but with each failure that is one in the words that a person gets.
     pub errors: String,
 }
 
@@ -224,7 +224,7 @@ impl World {
                 done = &mut reading, if !read => { done.map_err(failed)?; read = true; }
                 line = lines.next_line(), if open => match line.map_err(failed)? {
                     Some(line) => match Heard::parse(name, &line) {
-                        Some(heard) => self.note(heard),
+                        Some(heard) => { errors.push_str(&in_words(&heard)); self.note(heard); }
                         None => { errors.push_str(&line); errors.push('\n'); }
                     },
                     None => open = false,
@@ -368,6 +368,14 @@ async fn ip_batch(machine: Option<&str>, batch: &str) -> Result<(), Failure> {
     }
     let said = String::from_utf8_lossy(&output.stderr);
     Err(Failure::new(Status::Internal, format!("ip -batch: {}", said.trim())))
+}
+
+/// What a person is told of a failure; nothing of other events.
+fn in_words(heard: &Heard) -> String {
+    if heard.event == "failed" {
+        return format!("ringup: {}\nhint: {}\n", heard.text("message"), heard.text("hint"));
+    }
+    String::new()
 }
 
 fn broken(what: &str, error: &std::io::Error) -> Failure {

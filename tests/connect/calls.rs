@@ -4,9 +4,10 @@ use nix::sys::signal::Signal;
 use ringup::exit::Status;
 use ringup::handshake::{FromHost, Nonce};
 use ringup::record::Identity;
+use tokio::net::UdpSocket;
 
 use crate::support::Daemon;
-use crate::world::{HOST, RUNG, World};
+use crate::world::{HOST, NO_NUMBER, RUNG, World};
 
 /// The host is to answer, and nobody is at its line.
 const ANSWERED: &str = "number = \"555-0102\"\nwake = \"answer\"\nkey = \"client.identity\"\nanswer-within = \"60s\"\n\
@@ -73,6 +74,18 @@ async fn a_busy_host_that_is_online_in_fact_is_found_without_another_call() {
     ended.found();
     assert_eq!(world.calls_to("5550102"), 1);
     world.leaves_nothing().await;
+}
+
+#[tokio::test]
+async fn the_record_is_said_to_be_waited_for_once_the_call_is_over_and_not_while_it_rings() {
+    let world = World::new(&RUNG.replace("wait = \"5s\"", "wait = \"90s\""), "", "").await;
+    let mut client = world.connect(&[]);
+    client.until("waiting").await;
+    world.host.register(&world.host.online(1)).await;
+    let ended = client.end().await;
+    ended.found();
+    let steps = ["asking", "never-registered", "ringing", "call-over", "waiting", "unreachable", "proving", "online"];
+    assert_eq!(ended.steps(), steps);
 }
 
 #[tokio::test]
@@ -168,4 +181,21 @@ async fn a_call_that_breaks_off_while_we_say_who_we_are_may_have_woken_the_host_
     client.until("call-over").await;
     world.host.register(&world.host.online(1)).await;
     client.end().await.found();
+}
+
+#[tokio::test]
+async fn whoever_waits_says_for_how_long() {
+    let world = World::without_telephone(NO_NUMBER).await;
+    let mute = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    world.client_of(mute.local_addr().unwrap(), NO_NUMBER);
+    let ended = world.connect_with(&["--timeout", "1s"], &["touch", "ran"]).end().await;
+    let message = "home.dyn.example was not reached in time: it ended while the directory was asked";
+    ended.failed(Status::TimedOut, message, "allow more with --timeout");
+    assert!(!world.folder.path("ran").exists());
+
+    // In place of the hour that the configuration allows.
+    let world = World::new(&RUNG.replace("wait = \"5s\"", "wait = \"60m\""), "", "").await;
+    let ended = world.connect_with(&["--wait", "1s"], &[]).end().await;
+    ended.failed(Status::NotRegistered, "home.dyn.example was rung, but did not come online in time", "ringup journal");
+    world.leaves_nothing().await;
 }

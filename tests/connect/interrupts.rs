@@ -38,6 +38,38 @@ async fn while_the_directory_is_asked() {
 }
 
 #[tokio::test]
+async fn while_the_directory_is_asked_without_any_need_to_connect() {
+    let world = World::without_telephone(NO_NUMBER).await;
+    let mute = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    world.client_of(mute.local_addr().unwrap(), NO_NUMBER);
+    for signal in SIGNALS {
+        for command in ["query", "trust"] {
+            let client = world.client(&[command, "home"]);
+            let (_length, _from) = mute.recv_from(&mut [0; 512]).await.unwrap();
+            client.signal(signal);
+            let ended = client.end().await;
+            assert_eq!(ended.status, Some(Status::Interrupted.code().into()), "{command}: {ended:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_signal_that_is_ignored_from_the_start_stays_so_for_us_and_for_the_command() {
+    let world = World::without_telephone(NO_NUMBER).await;
+    world.host.register(&world.host.online(1)).await;
+    let ringup = env!("CARGO_BIN_EXE_ringup");
+    let script = format!(
+        "trap '' HUP; exec {ringup} --config client.toml connect home --json -- sh -c 'echo started; read line; echo $line'"
+    );
+    let mut client = world.start_other("sh", &["-c", &script]);
+    assert_eq!(client.says().await, "started");
+    client.signal(Signal::SIGHUP);
+    client.types("on\n").await;
+    assert_eq!(client.says().await, "on");
+    assert_eq!(client.end().await.status, Some(0));
+}
+
+#[tokio::test]
 async fn while_the_host_is_rung_and_while_its_record_is_waited_for() {
     let mut world = World::new(RUNG, "", "").await;
     for signal in SIGNALS {

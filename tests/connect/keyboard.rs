@@ -21,13 +21,13 @@ use crate::support::BOUND;
 use crate::world::{NO_NUMBER, RUNG, SESSION, World, processes};
 
 /// What is typed for `ringup connect home`.
-const CONNECT: &str = "\"$RINGUP\" --config client.toml connect home";
+pub const CONNECT: &str = "\"$RINGUP\" --config client.toml connect home";
 
 /// How often it is looked for what nobody tells.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A terminal with a shell on it.
-struct Terminal {
+pub struct Terminal {
     shell: Child,
     keyboard: pipe::Sender,
     screen: pipe::Receiver,
@@ -39,7 +39,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    async fn open(world: &World) -> Self {
+    pub async fn open(world: &World) -> Self {
         // Not openpty(3): no program that is started here may inherit the master, or the terminal would never go away.
         let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
         let master = posix_openpt(flags).unwrap();
@@ -64,12 +64,12 @@ impl Terminal {
         terminal
     }
 
-    async fn types(&mut self, keys: &str) {
+    pub async fn types(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).await.unwrap();
     }
 
     /// Waits until these words are on the screen; gives all that came before them.
-    async fn shows(&mut self, words: &str) -> String {
+    pub async fn shows(&mut self, words: &str) -> String {
         loop {
             let fresh = String::from_utf8_lossy(&self.seen[self.read..]);
             if let Some((before, _after)) = fresh.split_once(words) {
@@ -83,12 +83,12 @@ impl Terminal {
         }
     }
 
-    fn modes(&self) -> Termios {
+    pub fn modes(&self) -> Termios {
         tcgetattr(&self.tty).unwrap()
     }
 
     /// Waits for the end of what was typed; gives its exit status.
-    async fn status(&mut self) -> String {
+    pub async fn status(&mut self) -> String {
         self.shows("ready> ").await;
         self.types("echo status $?.\n").await;
         self.shows("\nstatus ").await;
@@ -230,7 +230,7 @@ async fn while_a_newcomer_is_asked_for_what_is_not_shown() {
     let port = world.folder.path("lines/client");
     // The kernel has no way to everybody for whoever does not ask for it: there has to be a provider.
     for (question, answer) in [
-        ("address:port", "255.255.255.255:53"),
+        ("Where does the directory answer?", "255.255.255.255:53"),
         ("Which port is the modem at?", &port.display().to_string()),
         ("The provider's telephone number?", "555-0199"),
         ("Your name there?", "me"),

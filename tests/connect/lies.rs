@@ -171,6 +171,36 @@ async fn a_lie_that_comes_after_the_ring_is_no_better_than_one_before_it() {
 }
 
 #[tokio::test]
+async fn an_address_that_nobody_signed_is_called_so_even_after_the_host_was_rung() {
+    let mut world = World::new(RUNG, "", "").await;
+    let liar = Liar::start().await;
+    world.client_of(liar.address, RUNG);
+    liar.says.send(Lie { statement: None, address: Some("127.0.0.9".parse().unwrap()) }).unwrap();
+    let words = "home.dyn.example is at 127.0.0.9, but its record is uncertified";
+    let ended = world.fails(Status::WrongIdentity, words, "without proof").await;
+    assert!(ended.steps().contains(&"ringing"), "it may sign once it is woken: {ended:?}");
+}
+
+#[tokio::test]
+async fn a_key_that_is_trusted_while_a_host_is_on_its_way_is_not_overwritten_by_what_it_shows() {
+    let world = World::new(RUNG, "", "").await;
+    let trusting = std::fs::read_to_string(world.folder.path("client.toml")).unwrap();
+    let trusting = trusting.replace(&format!("identity = \"{}\"\n", world.host.identity.public_key()), "");
+    world.folder.write("client.toml", &trusting.replace("wait = \"5s\"", "wait = \"90s\""));
+    let mut client = world.connect(&["touch", "ran"]);
+    client.until("waiting").await;
+    let key = Identity::generate().unwrap().public_key().to_string();
+    let trusted = world.client(&["trust", "home", &key]).end().await;
+    assert_eq!(trusted.status, Some(0), "{trusted:?}");
+    world.host.register(&world.host.online(1)).await;
+    let ended = client.end().await;
+    ended.failed(Status::WrongIdentity, &format!("is known by {key}"), "ringup trust HOST KEY");
+    assert!(!world.folder.path("ran").exists());
+    let known = std::fs::read_to_string(world.folder.path("client-state/known/home.dyn.example")).unwrap();
+    assert_eq!(known, format!("{key} 0\n"));
+}
+
+#[tokio::test]
 async fn whoever_answers_in_the_hosts_place_is_refused_by_what_he_is() {
     let mut world = World::without_telephone(NO_NUMBER).await;
     let other = std::sync::Arc::new(Identity::generate().unwrap());

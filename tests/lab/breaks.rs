@@ -38,6 +38,7 @@ fn a_carrier_lost_on_the_way_to_our_provider_is_named_and_a_link_lost_later_come
     in_lab(QUICK, async |lab| {
         lab.edit("exchange", "training = \"200ms\"", "training = \"1s\"\nscenario = \"breaks.scenario\"");
         lab.edit("client", "wait = \"60s\"", "wait = \"10s\"");
+        lab.edit("client", "[isp]\n", "[isp]\ncalls = 1\n");
         // Before CONNECT; after it, before PPP.
         let scenario = "[[step]]\non = { event = \"answered\", nth = 1 }\nafter = \"100ms\"\ndo.drop = { line = \"client\" }\n\
                         [[step]]\non = { event = \"connected\", nth = 1 }\nafter = \"20ms\"\ndo.drop = { line = \"client\" }\n";

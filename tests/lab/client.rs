@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use ringup::demo::{page_of, start_page};
+use ringup::exit::Status;
 
-use super::harness::{QUICK, in_lab};
+use super::harness::{QUICK, code, in_lab};
 
 #[test]
 fn a_client_that_was_set_up_by_questions_alone_wakes_home() {
@@ -18,16 +19,18 @@ fn a_client_that_was_set_up_by_questions_alone_wakes_home() {
         let port = folder.join("lines/client").display().to_string();
         let (password, host) = (password.trim(), "home.dyn.example");
         // The port is tried, and its line then dials the provider for want of another way.
-        let answers = ["192.0.2.6", &port, "555-0199", "client", password, host, "", "555-0102", key];
+        let answers = ["192.0.2.6", &port, "555-0199", "client", password, host, "", "555-0102", "", key];
         std::fs::write(folder.join("answers"), answers.join("\n") + "\n").unwrap();
         let mut setup = lab.world.command(Some("client"), Path::new("sh"));
         setup.args(["-c", "\"$0\" --config new.toml setup <answers"]).arg(lab.world.program());
         let ran = lab.world.run("setup", setup).await.unwrap();
         assert_eq!(ran.status, 0, "{}", ran.errors);
-        assert!(ran.output.starts_with("new.toml: good for connect home\n"), "{}", ran.output);
+        assert!(ran.output.contains("new.toml: good for connect home\n"), "{}", ran.output);
 
         // In the test's own folders, and without a link that lingers.
         let new = std::fs::read_to_string(folder.join("new.toml")).unwrap().replace("linger = \"2m\"\n", "");
+        let is_folder = |line: &&str| line.starts_with("state-directory") || line.starts_with("runtime-directory");
+        let new: String = new.lines().filter(|line| !is_folder(line)).map(|line| format!("{line}\n")).collect();
         let folders = "state-directory = \"client-state\"\nruntime-directory = \"client-run\"\n";
         std::fs::write(folder.join("client.toml"), format!("{folders}{new}")).unwrap();
         lab.fetch().await;
@@ -47,8 +50,9 @@ fn several_hosts_are_reached_by_one_command_and_over_one_line() {
         let ran = lab.world.run_role("client", "client", &arguments).await.unwrap();
         assert_eq!(ran.status, 0, "{}", ran.errors);
         let mut lines = ran.output.lines();
-        assert_eq!(lines.next(), Some("cabin 192.0.2.6"));
+        // The cabin is there at once, but over the link that has to go for the call: it waits, and proves itself again.
         assert!(lines.next().is_some_and(|line| line.starts_with("home 203.0.113.")), "{}", ran.output);
+        assert_eq!(lines.next(), Some("cabin 192.0.2.6"));
 
         let arguments = ["connect", "home", "cabin", "--json", "--", "sh", "-c", "test {host} != home.dyn.example"];
         let ran = lab.world.run_role("client", "client", &arguments).await.unwrap();
@@ -56,5 +60,27 @@ fn several_hosts_are_reached_by_one_command_and_over_one_line() {
         let page = ["connect", "home", "--json", "--", "curl", "-s", "http://{}/"];
         let ran = lab.world.run_role("client", "client", &page).await.unwrap();
         assert_eq!((ran.status, ran.output), (0, page_of("home")));
+    });
+}
+
+#[test]
+fn a_host_that_is_reached_is_used_over_our_own_link_whatever_becomes_of_the_others() {
+    in_lab(QUICK, async |lab| {
+        lab.edit("cabin", "interface = \"cable0\"", "interface = \"to-internet\"");
+        lab.edit("client", "wait = \"60s\"", "wait = \"10s\"");
+        lab.start().await;
+        lab.world.stop("home").await;
+        lab.world.start_role("cabin", Some("directory"), "watch").unwrap();
+        lab.until("cabin", "registered").await;
+        let began = lab.moment();
+        // The directory answers at the cabin's address, over TCP too.
+        let knock = "exec 3<>/dev/tcp/$0/53 && echo reached";
+        let arguments = ["connect", "cabin", "home", "--json", "--", "bash", "-c", knock, "{}"];
+        let ran = lab.world.run_role("client", "client", &arguments).await.unwrap();
+        assert_eq!((ran.status, ran.output.as_str()), (code(Status::NotRegistered), "reached\n"), "{}", ran.errors);
+        assert!(ran.errors.contains("ringup: home.dyn.example was rung, but did not come online"), "{}", ran.errors);
+        let steps = lab.names(began, "client");
+        let at = |name: &str| steps.iter().position(|step| step == name);
+        assert!(at("queued").is_some() && at("queued") < at("ringing") && at("ringing") < at("online"), "{steps:?}");
     });
 }

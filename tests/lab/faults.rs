@@ -149,6 +149,19 @@ fn a_provider_that_is_busy_is_called_again_after_a_pause() {
 }
 
 #[test]
+fn the_clients_own_provider_that_is_busy_once_is_called_again_while_somebody_waits() {
+    in_lab(QUICK, async |lab| {
+        lab.scenario("[[step]]\nat = \"1ms\"\ndo.calls = { to = \"5550199\", as = \"busy\", count = 1 }\n");
+        lab.start().await;
+        let began = lab.moment();
+        let ran = lab.connect(&[]).await;
+        assert_eq!(ran.status, 0, "{}", ran.errors);
+        let steps = lab.names(began, "client");
+        assert_eq!(steps[..4], ["own-link-dialling", "own-link-pausing", "own-link-dialling", "own-link-up"]);
+    });
+}
+
+#[test]
 fn a_provider_whose_modem_answers_but_who_speaks_no_ppp_is_named_and_given_up() {
     in_lab(QUICK, async |lab| {
         lab.scenario("[[party]]\nname = \"mute\"\nnumber = \"5550170\"\nrings = 1\n");

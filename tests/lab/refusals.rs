@@ -23,12 +23,17 @@ fn a_wrong_secret_at_the_provider_is_named_and_nothing_is_left_of_the_call() {
     in_lab(QUICK, async |lab| {
         std::fs::write(lab.world.folder().join("client.secret"), "not the secret\n").unwrap();
         lab.start().await;
+        let began = lab.moment();
         let ran = lab.connect(&[]).await;
         assert_eq!((ran.status, ran.output.as_str()), (code(Status::LinkRefused), ""), "{}", ran.errors);
         let told: Vec<&str> = ran.errors.lines().collect();
         let [.., message, hint] = told[..] else { panic!("{told:?}") };
         assert_eq!(message, "ringup: the provider refused our name or secret");
         assert_eq!(hint, "hint: check isp.user and the file isp.secret");
+        let failed = lab.heard(began, "client").pop().unwrap();
+        assert_eq!(failed.text("callee"), "provider");
+        let seen = failed.fields["evidence"].to_string();
+        assert!(seen.contains("pppd: ") && seen.contains("authentication failed"), "{seen}");
         assert_eq!(lab.traces("client").await, Vec::<String>::new());
         lab.wake().await;
     });

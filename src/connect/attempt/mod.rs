@@ -19,11 +19,11 @@ use std::time::{Duration, Instant};
 
 use hayes::modem::Outcome;
 
-pub use self::plan::{Jitter, Plan};
+pub use self::plan::{HasWay, Jitter, Plan};
 use self::plan::{LEAST_WAIT, MOST_LOSSES, Redial};
 pub(super) use self::verdict::not_answered;
 use super::call::Called;
-use crate::exit::{Failure, Status};
+use crate::exit::{Callee, Failure, Status};
 use crate::identity::Unproven;
 use crate::link::call_failure;
 use crate::record::{FarEnd, HostName, Reachability, Seq, SignedRecord, State as HostState};
@@ -154,6 +154,7 @@ pub struct Attempt {
     /// How often our own link was lost while it was wanted.
     losses: u32,
     redial: Redial,
+    has_way: HasWay,
     /// Whether a newer record is being looked out for.
     watching: bool,
     outputs: VecDeque<Output>,
@@ -219,7 +220,7 @@ enum Why {
 impl Attempt {
     /// Starts an attempt; the first output is there at once.
     #[must_use]
-    pub fn new(plan: Plan, jitter: Jitter) -> Self {
+    pub fn new(plan: Plan, jitter: Jitter, has_way: HasWay) -> Self {
         let before = plan.seen;
         let mut attempt = Self {
             plan,
@@ -231,6 +232,7 @@ impl Attempt {
             broke_off: false,
             losses: 0,
             redial: Redial::new(jitter),
+            has_way,
             watching: false,
             outputs: VecDeque::new(),
         };
@@ -279,7 +281,7 @@ impl Attempt {
         let State::Linking(then) = self.state else { return };
         match result {
             Ok(()) => self.proceed(then, now),
-            Err(failure) => self.fail(failure),
+            Err(failure) => self.fail(failure.of_call_to(Callee::Provider)),
         }
     }
 
@@ -287,6 +289,12 @@ impl Attempt {
     #[must_use]
     pub fn wants_link(&self) -> bool {
         matches!(self.state, State::Asking(_) | State::Awaiting(_) | State::Proving { .. })
+    }
+
+    /// Whether the host's new record is what everything waits for.
+    #[must_use]
+    pub fn awaits(&self) -> bool {
+        matches!(self.state, State::Awaiting(_))
     }
 
     /// Our own link went down although it was wanted: it comes up again, and what was under way begins anew.
@@ -387,8 +395,8 @@ impl Attempt {
                 | Outcome::Delayed
                 | Outcome::Blacklisted
                 | Outcome::Silent),
-            )) => self.fail(call_failure(&outcome, self.plan.host.as_str())),
-            Err(failure) => self.fail(failure),
+            )) => self.fail(call_failure(&outcome, self.plan.host.as_str()).of_call_to(Callee::Host)),
+            Err(failure) => self.fail(failure.of_call_to(Callee::Host)),
         }
     }
 
@@ -485,7 +493,9 @@ impl Attempt {
         if reachability != Reachability::Public && !has_tunnel {
             self.outputs.push_back(Output::Note(Note::Unreachable(reachability)));
         }
-        let unlikely = reachability != Reachability::Public || verdict::is_over(&signed, unix_now);
+        let from_here: Vec<IpAddr> =
+            signed.record().addresses().iter().copied().filter(|address| (self.has_way)(*address)).collect();
+        let unlikely = Reachability::best_of(&from_here) != Reachability::Public || verdict::is_over(&signed, unix_now);
         let patience = match (has_tunnel, unlikely) {
             // A tunnel that was opened before stands already, or not any more.
             (true, _) if fresh => PROVE_THROUGH,
@@ -515,7 +525,8 @@ impl Attempt {
         }
     }
 
-    fn may_ring(&self) -> bool {
+    /// Whether a call to the host is left.
+    pub(in crate::connect) fn may_ring(&self) -> bool {
         self.plan.has_number && self.calls < self.plan.calls
     }
 
@@ -530,6 +541,7 @@ impl Attempt {
 
     /// Looks the host up after a pause, and calls again if it is still asleep; unless there were calls enough.
     fn call_again_or(&mut self, failure: Failure, now: Instant) {
+        let failure = failure.of_call_to(Callee::Host);
         if self.calls < self.plan.calls {
             let pause = self.redial.pause();
             let why = failure.message;

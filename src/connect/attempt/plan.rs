@@ -1,5 +1,6 @@
 //! What is known of a host before the first step, and what an attempt may do and cost.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::record::{HostName, PublicKey, Seq};
@@ -40,6 +41,9 @@ const LAST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Varies a pause a little, so that two clients that met on a busy line do not meet again.
 pub type Jitter = fn(Duration) -> Duration;
+
+/// Whether the kernel has a way to an address at all, such as to one of IPv6.
+pub type HasWay = fn(IpAddr) -> bool;
 
 /// The pauses between calls that did not come about.
 #[derive(Debug)]

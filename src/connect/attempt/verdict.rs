@@ -24,10 +24,17 @@ fn since_end(signed: &SignedRecord, unix_now: u64) -> u64 {
 /// says nothing.
 pub(super) fn is_gone(signed: &SignedRecord, unproven: &Unproven, unix_now: u64) -> bool {
     let record = signed.record();
-    record.reachability() == Reachability::Public
+    (record.reachability() == Reachability::Public && !needs_ipv6(unproven))
         || record.services().tunnel.is_some()
         || is_over(signed, unix_now)
         || unproven.foremost().is_some_and(|(_at, finding)| finding.is_a_stranger())
+}
+
+/// Whether the host can be reached from everywhere by IPv6 alone, which has no way from here.
+fn needs_ipv6(unproven: &Unproven) -> bool {
+    let mut public =
+        unproven.0.iter().filter(|(at, _finding)| Reachability::of(at.ip()) == Reachability::Public).peekable();
+    public.peek().is_some() && public.all(|(at, finding)| at.is_ipv6() && *finding == Finding::NoWay)
 }
 
 /// Why nobody at the record's addresses is believed to be the host.
@@ -75,18 +82,18 @@ pub(super) fn unproven(signed: &SignedRecord, unproven: &Unproven, unix_now: u64
              same"
         ));
     }
+    if needs_ipv6(unproven) {
+        let message = format!("{host} is registered at {place} (record {seq}): it has IPv6, and this machine has none");
+        return Failure::new(Status::BehindNat, message).hint(
+            "connect from where there is IPv6; or have the host registered with a public IPv4 address as well, or open a \
+             tunnel ([host.tunnel], ssh -R)",
+        );
+    }
     let message = format!("{host} is registered at {place} (record {seq}), but {what}");
-    let is_v6 = unproven.0.iter().all(|(at, _finding)| at.is_ipv6() || Reachability::of(at.ip()) != reachability);
-    Failure::new(Status::Unreachable, message).hint(if what == Finding::NoWay && is_v6 {
-        "others reach it by IPv6 alone, and this machine has none that leads there: get some, or have the host registered with \
-         a public IPv4 address as well"
-            .to_owned()
-    } else {
-        format!(
-            "its link may have dropped just now: try again in a minute; or UDP port {port} (host.proof-port) is filtered on \
-             the way"
-        )
-    })
+    Failure::new(Status::Unreachable, message).hint(format!(
+        "its link may have dropped just now: try again in a minute; or UDP port {port} (host.proof-port) is filtered on \
+         the way"
+    ))
 }
 
 /// Why a machine that showed itself is not believed to be the host.
@@ -151,6 +158,11 @@ impl Attempt {
         let host = &self.plan.host;
         if self.calls > 0 {
             return self.not_registered();
+        }
+        if self.plan.has_number {
+            let message = format!("{host} is asleep, and no call to it is left");
+            return Failure::new(Status::Asleep, message)
+                .hint("it may sleep again while others are rung: connect to it alone; `calls` in its [sites] section limits them");
         }
         Failure::new(Status::Asleep, format!("{host} is asleep, and has no number to ring"))
             .hint("give it one with `number` in its [sites] section")

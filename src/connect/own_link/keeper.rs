@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use hayes::driver::{Driver, DriverError};
 use hayes::line::LineSettings;
+use hayes::modem::Outcome;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedWriteHalf, pipe};
 use tokio::net::{UnixListener, UnixStream};
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{READY, Said, Want, line};
 use crate::exit::{Failure, Status};
-use crate::link::{self, CallFailure, Isp, Link, Up, line_failure};
+use crate::link::{self, CallFailure, Isp, Link, LinkEnd, Redial, Up, Verdict, line_failure};
 
 /// How long a new keeper waits for its first lessee where it cannot know whether whoever started it is there still.
 const FIRST_LESSEE: Duration = Duration::from_secs(10);
@@ -222,12 +223,18 @@ impl Keeper<'_> {
         let mut waiting = vec![lessee];
         // The last one's connection closes only when the call is over: then the line is free.
         let mut last = None;
+        let (tell, mut steps) = mpsc::channel(1);
         let raised = {
-            let raising = raise(self.settings);
+            let raising = raise(self.settings, &tell);
             tokio::pin!(raising);
             loop {
                 tokio::select! {
                     raised = &mut raising => break Some(raised),
+                    Some(step) = steps.recv() => {
+                        for lessee in &waiting {
+                            self.say(*lessee, &step).await;
+                        }
+                    }
                     told = self.told.recv() => match told {
                         Some(Told::Wants(another, Want::Up | Want::Status)) => waiting.push(another),
                         Some(Told::Wants(another, Want::Down)) => self.waiting.push_back((another, Want::Down)),
@@ -302,7 +309,52 @@ impl Keeper<'_> {
     }
 }
 
-async fn raise(settings: &Settings) -> Result<(Link, Up), Failure> {
+/// Calls the provider, again after a pause where that may help, and tells of it.
+async fn raise(settings: &Settings, tell: &mpsc::Sender<Said>) -> Result<(Link, Up), Failure> {
+    let mut redial = Redial::new();
+    let mut heard = Vec::new();
+    let mut calls = 0;
+    loop {
+        calls += 1;
+        let failure = match call(settings).await? {
+            Ok(raised) => return Ok(raised),
+            Err(failure) => failure,
+        };
+        let told = Failure::from(&failure).heard_before(std::mem::take(&mut heard));
+        let now = crate::clock::now();
+        let again = match redial.handle_end(failure.next(), link::chance(), now) {
+            Verdict::CallAt(at) if may_pass(&failure) && calls < settings.isp.calls => at,
+            Verdict::CallAt(_) | Verdict::StopUntil(_) | Verdict::Sleep => return Err(told),
+        };
+        tracing::info!(cause = %told, "our own link: once more after a pause");
+        let pause_ms = u64::try_from((again - now).as_millis()).unwrap_or(u64::MAX);
+        heard.extend(told.evidence);
+        heard.push(told.message.clone());
+        say(tell, Said::Pausing { why: told.message, pause_ms }).await;
+        crate::clock::sleep_until(Some(again)).await;
+        say(tell, Said::Dialling).await;
+    }
+}
+
+async fn say(tell: &mpsc::Sender<Said>, step: Said) {
+    if tell.send(step).await.is_err() {
+        tracing::debug!("nobody waits for the link");
+    }
+}
+
+/// Whether a person would call once more, and not look at the modem or the account first.
+fn may_pass(failure: &CallFailure) -> bool {
+    match failure {
+        CallFailure::Call(outcome) => {
+            matches!(outcome, Outcome::Busy | Outcome::Glare | Outcome::NoAnswer | Outcome::NoCarrier)
+        }
+        CallFailure::Link { end, .. } => *end == LinkEnd::CarrierLost,
+        CallFailure::NoLine | CallFailure::Line(_) => false,
+    }
+}
+
+/// Calls the provider once; the line is free again when that has failed.
+async fn call(settings: &Settings) -> Result<Result<(Link, Up), CallFailure>, Failure> {
     let opened = async {
         let mut driver = Driver::open(&settings.line, settings.modem.clone())?;
         driver.lock()?;
@@ -310,9 +362,8 @@ async fn raise(settings: &Settings) -> Result<(Link, Up), Failure> {
         Ok::<Driver, DriverError>(driver)
     };
     let driver = opened.await.map_err(|error| line_failure(&error))?;
-    link::call(Some(driver), &settings.isp, |step| tracing::info!(?step, "our own link"))
-        .await
-        .map_err(|(failure, _driver): (CallFailure, Option<Driver>)| Failure::from(&failure))
+    let called = link::call(Some(driver), &settings.isp, |step| tracing::info!(?step, "our own link")).await;
+    Ok(called.map_err(|(failure, _driver)| failure))
 }
 
 /// Waits for the end of a lifeline; for ever if there is none.

@@ -47,12 +47,28 @@ enum Want {
 enum Said {
     /// The provider is being dialled.
     Dialling,
+    /// It could not be reached, and is dialled again after this many milliseconds.
+    Pausing { why: String, pause_ms: u64 },
     /// The link is up.
     Up(Up),
     /// There is no link, and the line is free.
     Down,
     /// What was wanted could not be done.
     Failed(Failure),
+}
+
+/// What is done while a link is wanted and not up yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The provider is being dialled.
+    Dialling,
+    /// It could not be reached, and is dialled again.
+    Pausing {
+        /// Why.
+        why: String,
+        /// After this time.
+        pause: Duration,
+    },
 }
 
 /// How to find the keeper, and how to start it.
@@ -94,15 +110,15 @@ impl OwnLink {
         }
         // A keeper that is just hanging up answers when it has: what there is then, we hold.
         if self.say(Want::Status).await.is_ok() {
-            while matches!(self.hear().await, Ok(Said::Dialling)) {}
+            while matches!(self.hear().await, Ok(Said::Dialling | Said::Pausing { .. })) {}
         }
     }
 
-    /// Has the link up, by a keeper that is there or a new one; `dialling` is called if that takes a call.
+    /// Has the link up, by a keeper that is there or a new one; `told` hears of the calls that it takes.
     ///
     /// # Errors
     /// With what stood in the way: port, modem, call or PPP.
-    pub async fn bring_up(&mut self, mut dialling: impl FnMut()) -> Result<Up, Failure> {
+    pub async fn bring_up(&mut self, mut told: impl FnMut(Step)) -> Result<Up, Failure> {
         for _try in 0..KEEPERS {
             if self.keeper.is_none() && !self.connect().await {
                 self.start_keeper().await?;
@@ -115,7 +131,10 @@ impl OwnLink {
                 match self.hear().await {
                     Ok(Said::Up(up)) => return Ok(up),
                     Ok(Said::Failed(failure)) => return Err(failure),
-                    Ok(Said::Dialling) => dialling(),
+                    Ok(Said::Dialling) => told(Step::Dialling),
+                    Ok(Said::Pausing { why, pause_ms }) => {
+                        told(Step::Pausing { why, pause: Duration::from_millis(pause_ms) });
+                    }
                     Ok(Said::Down) => {}
                     // It ended at this very moment, and its line is free again: the next keeper has it.
                     Err(_gone) => break,
@@ -125,21 +144,28 @@ impl OwnLink {
         Err(gone())
     }
 
-    /// Has the line free, if a keeper holds it; tells whether one did.
+    /// Whether the link was up when its keeper last spoke.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.is_up
+    }
+
+    /// Has the line free, if a keeper holds it; tells whether the link had to go for that.
     ///
     /// # Errors
     /// When others use the link.
     pub async fn free_line(&mut self) -> Result<bool, Failure> {
         self.join().await;
+        let was_up = self.is_up;
         if self.keeper.is_none() || self.say(Want::Down).await.is_err() {
             return Ok(false);
         }
         loop {
             match self.hear().await {
                 Ok(Said::Failed(failure)) => return Err(failure),
-                Ok(Said::Up(_) | Said::Dialling) => {}
+                Ok(Said::Up(_) | Said::Dialling | Said::Pausing { .. }) => {}
                 // A keeper that is gone has left the line.
-                Ok(Said::Down) | Err(_) => return Ok(true),
+                Ok(Said::Down) | Err(_) => return Ok(was_up),
             }
         }
     }
@@ -251,7 +277,7 @@ impl OwnLink {
             Ok(Said::Up(_)) => true,
             // Others want it down, and cannot have it.
             Ok(Said::Failed(_)) => self.is_up,
-            Ok(Said::Dialling | Said::Down) => false,
+            Ok(Said::Dialling | Said::Pausing { .. } | Said::Down) => false,
             Err(_gone) => self.is_up && self.keeper.is_some(),
         };
         said

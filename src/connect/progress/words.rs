@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::Event;
+use super::{CallOver, Event};
 
 impl Event {
     /// The step in words, one line.
@@ -10,6 +10,7 @@ impl Event {
         match self {
             Self::Asking { host } => format!("asking the directory for {host}"),
             Self::OwnLinkDialling => "no way to the directory: dialling our provider".to_owned(),
+            Self::OwnLinkPausing { why, pause_ms } => format!("{why}; next call in {} s", pause_ms.div_ceil(1000)),
             Self::OwnLinkUp { interface, address } => format!("our own link is up: {address} on {interface}"),
             Self::OwnLinkDown => "our own link is down: the line is needed for the call".to_owned(),
             Self::OwnLinkLost => "our own link was lost: dialling our provider again".to_owned(),
@@ -19,10 +20,10 @@ impl Event {
                 format!("the directory's record of {host} is an old one: {seq}, and {seen} was seen before")
             }
             Self::Ringing { host } => format!("ringing {host}"),
-            Self::CallOver { host, outcome: "rang-out" } => {
+            Self::CallOver { host, outcome: CallOver::RangOut } => {
                 format!("{host} was rung; hung up before anybody answered")
             }
-            Self::CallOver { host, outcome } => format!("the call to {host} is over: {}", outcome.replace('-', " ")),
+            Self::CallOver { host, outcome } => format!("the call to {host} is over: {}", outcome.words()),
             Self::Told { host, words } => format!("{host} answered: {words}"),
             Self::Pausing { why, pause_ms, .. } => format!("{why}; next try in {} s", pause_ms.div_ceil(1000)),
             Self::Waiting { host, after: Some(seq) } => format!("waiting for a record of {host} newer than {seq}"),
@@ -34,12 +35,33 @@ impl Event {
             Self::Unreachable { host, advice, .. } => format!("{host} cannot be reached from everywhere: {advice}"),
             Self::Gone { why, .. } => format!("{why}: ringing it"),
             Self::FirstUse { host, key } => format!("the key of {host} was new, and is remembered: {key}"),
+            Self::Queued { host } => format!("{host} is online, and has its turn once no other needs the line"),
             Self::Online { host, seq, address, port: Some(port), .. } => {
                 let at = SocketAddr::new(*address, *port);
                 format!("{host} is online, and met through its tunnel at {at} (record {seq})")
             }
             Self::Online { host, seq, address, .. } => format!("{host} is online at {address} (record {seq})"),
             Self::Failed { message, .. } => message.clone(),
+        }
+    }
+}
+
+impl CallOver {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Blacklisted => "blacklisted",
+            Self::BrokeOff => "broke off",
+            Self::Busy => "busy",
+            Self::Connected => "connected",
+            Self::Delayed => "delayed",
+            Self::Glare => "glare",
+            Self::NoAnswer => "no answer",
+            Self::NoCarrier => "no carrier",
+            Self::NoDialTone => "no dial tone",
+            Self::RangOut => "rang out",
+            Self::Refused => "refused",
+            Self::Silent => "silent",
+            Self::Voice => "voice",
         }
     }
 }

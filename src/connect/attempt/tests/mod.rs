@@ -56,7 +56,7 @@ impl World {
             has_isp: true,
         };
         change(&mut plan, now);
-        let mut world = Self { identity, now, attempt: Attempt::new(plan, |pause| pause) };
+        let mut world = Self { identity, now, attempt: Attempt::new(plan, |pause| pause, |_address| true) };
         assert_eq!(names(&world.outputs()), "way");
         world
     }
@@ -72,6 +72,13 @@ impl World {
     fn linked() -> Self {
         let mut world = Self::new(|_, _| {});
         world.play(vec![(Way(false), "up"), (OwnLink, "ask")]);
+        world
+    }
+
+    /// One on a machine that has no IPv6.
+    fn without_ipv6() -> Self {
+        let mut world = Self::new(|_, _| {});
+        world.attempt.has_way = |address| address.is_ipv4();
         world
     }
 

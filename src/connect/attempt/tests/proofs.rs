@@ -183,11 +183,22 @@ fn of_several_addresses_the_one_that_anybody_can_reach_is_told_of() {
     };
     let (v4, v6) = ("192.168.1.9:7464", "[2001:db8::9]:7464");
     let failure = unproven([(v6, Finding::NoWay), (v4, Finding::Silence)]);
-    assert_eq!(failure.status, Status::Unreachable);
-    assert!(failure.message.contains("at 2001:db8::9 (record 7), but there is no way to it"), "{failure}");
-    assert!(failure.advice().starts_with("others reach it by IPv6 alone"), "{failure:?}");
+    assert_eq!(failure.status, Status::BehindNat);
+    assert!(failure.message.contains("at 2001:db8::9 (record 7): it has IPv6, and this machine has none"), "{failure}");
     let failure = unproven([(v6, Finding::NoWay), (v4, Finding::NoAnswerer)]);
     assert!(failure.message.starts_with("192.168.1.9 is not home.dyn.example, as seen from here"), "{failure}");
+}
+
+#[test]
+fn a_host_that_ipv6_alone_leads_to_is_not_rung_from_where_there_is_none_nor_waited_for() {
+    let mut world = World::without_ipv6();
+    let addresses = vec!["100.64.0.9".parse().unwrap(), "2001:db8::9".parse().unwrap()];
+    let record = Record::online(host(), addresses, number(7), ISSUED, 600).unwrap();
+    let online = SignedRecord::sign(record, &world.identity);
+    world.play(vec![(Way(true), "ask")]);
+    let [Output::Prove(_, patience)] = &world.step(Answer(Some(online)))[..] else { panic!("it is not to be proved") };
+    assert_eq!(*patience, PROVE_UNLIKELY);
+    assert_eq!(world.fails(ProofAt("[2001:db8::9]:7464", Finding::NoWay)).status, Status::BehindNat);
 }
 
 #[test]
