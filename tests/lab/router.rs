@@ -94,7 +94,10 @@ fn a_host_behind_a_router_that_nobody_vouches_for_is_said_to_be_out_of_reach() {
         assert_eq!(registered.fields["addresses"], serde_json::json!([HIDDEN]));
         let ran = lab.fetch_from_cabin().await;
         assert_eq!((ran.status, ran.output.as_str()), (code(Status::BehindNat), ""), "{}", ran.errors);
-        let words = format!("registered at {HIDDEN} (record 1), where its own network alone can reach it (private)");
-        assert!(ran.errors.contains(&words), "{}", ran.errors);
+        for words in
+            [&format!("registered at {HIDDEN} (record "), ", where its own network alone can reach it (private)"]
+        {
+            assert!(ran.errors.contains(words), "{}", ran.errors);
+        }
     });
 }
