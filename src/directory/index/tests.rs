@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::directory::entry::Fence;
 use crate::directory::fixture::{Fixture, NOW, host};
-use crate::record::{Record, Seq, Services, SignedRecord, SshHostKey};
+use crate::record::{HostName, Record, Seq, Services, SignedRecord, SshHostKey};
 
 fn entry(statement: Statement) -> Entry {
     Entry { fence: Some(Fence::new(NOW - 2, &[5; 32])), ..Entry::new(statement, NOW, "home") }
@@ -56,6 +56,35 @@ fn a_million_certified_hosts_would_fit_150_mebibytes() {
     let bytes = index.arena.bytes();
     // The table takes at most eleven bytes more for each.
     assert!(bytes <= 132 * 1000, "{bytes}");
+}
+
+#[test]
+fn those_who_are_online_are_counted() {
+    let mut index = Index::new(1);
+    let zone = Fixture::new().zone;
+    let (home, site) = (host("home.dyn.test"), host("deep.site.dyn.test"));
+    let online = |name: &HostName, seq| {
+        let addresses = vec!["203.0.113.9".parse().unwrap()];
+        entry(Statement::Uncertified(Record::online(name.clone(), addresses, Seq::new(seq).unwrap(), NOW, 60).unwrap()))
+    };
+    let asleep = entry(Statement::Uncertified(Record::asleep(home.clone(), Seq::new(2).unwrap(), NOW, 60).unwrap()));
+    for (entry, expected) in [
+        (online(&home, 1), 1),
+        (online(&site, 1), 2),
+        (asleep, 1),
+        (online(&home, 3), 2),
+        (online(&home, 4), 2),
+        (entry(Statement::Removed(home)), 1),
+    ] {
+        index.insert(&entry, &zone);
+        assert_eq!(index.online(), expected, "{entry:?}");
+    }
+    let name = zone.relative(&site).unwrap();
+    index.expire(&name);
+    index.expire(&name);
+    assert_eq!((index.online(), index.len()), (0, 1));
+    index.insert(&online(&site, 2), &zone);
+    assert_eq!(index.online(), 1);
 }
 
 #[test]
