@@ -78,6 +78,7 @@ impl Directory {
     }
 }
 
+/// Writes a configuration in which one key may change these hosts.
 fn configure(folder: &Scratch, hosts: &str) -> PathBuf {
     let text = format!(
         "[directory]\nlisten = [\"127.0.0.1:0\"]\ndatabase = \"directory.db\"\nzone = \"dyn.test\"\n\
@@ -153,4 +154,26 @@ async fn what_could_not_be_taken_out_is_taken_out_when_it_is_tried_again() {
     other.execute_batch("ROLLBACK").unwrap();
     directory.said(&["host", "remove", "one.site.dyn.test"]).await;
     assert!(!directory.is_answered("one.site.dyn.test").await);
+}
+
+#[tokio::test]
+async fn a_copy_of_a_directory_that_runs_has_its_hosts_and_its_credentials() {
+    let directory = Directory::start().await;
+    directory.said(&["host", "add", "cam.dyn.test", "--login", "cam"]).await;
+    directory.register("one.site.dyn.test").await;
+    let listed = [directory.json(&["host", "list"]).await, directory.json(&["credential", "list"]).await];
+    directory.said(&["directory", "--backup", "copy.db"]).await;
+    let (status, log) = directory.daemon.terminate().await;
+    assert!(status.success(), "{log}");
+    for name in ["directory.db", "directory.db.accounts"] {
+        for suffix in ["", "-wal", "-shm"] {
+            let _none = std::fs::remove_file(directory.folder.path(&format!("{name}{suffix}")));
+        }
+        let copy = directory.folder.path(&name.replace("directory", "copy"));
+        std::fs::rename(copy, directory.folder.path(name)).unwrap();
+    }
+    let (daemon, dns) = support::directory(directory.folder.root(), &directory.config).await;
+    let restored = Directory { daemon, dns, ..directory };
+    assert_eq!([restored.json(&["host", "list"]).await, restored.json(&["credential", "list"]).await], listed);
+    assert!(restored.is_answered("one.site.dyn.test").await);
 }
