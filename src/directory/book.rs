@@ -170,7 +170,7 @@ pub(super) fn decide(view: &View<'_>, change: &Change, now: u64) -> Result<Vec<E
 
 #[derive(PartialEq, Eq)]
 enum Passed {
-    /// It is the very request that was accepted last.
+    /// It is the very request that was accepted before.
     Before,
     /// It is a new one.
     Now,
@@ -195,9 +195,8 @@ fn pass(view: &View<'_>, by: &str, wanted: &[Wanted], fence: &Fence) -> Result<P
 
 /// Tells whether a change takes the place of what another key has signed.
 fn displaces(view: &View<'_>, change: &Change, kept: Option<Kept<'_>>) -> bool {
-    let last = kept.and_then(|kept| kept.signatures());
-    let (by, _mac) = view.index.fingerprint(&change.by, &[]);
-    last.is_some_and(|last| change.fence.is_none() || last.by != by)
+    let Some(last) = kept.and_then(|kept| kept.signatures()) else { return false };
+    change.fence.is_none() || last.by != view.index.fingerprint(&change.by, &[]).0
 }
 
 /// Tells whether a credential may change a host (RFC 2136 section 3.3); to take one out, none is asked for.
