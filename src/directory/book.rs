@@ -10,9 +10,9 @@ use std::net::IpAddr;
 
 use domain::base::iana::Rtype;
 
+use super::bounds::pace::TooOften;
 use super::entry::{Certified, Entry, Fence, Known};
 use super::index::Kept;
-use super::pace::TooOften;
 use super::roll::Credential;
 use super::statement::Statement;
 use super::zone::{Place, View};

@@ -13,9 +13,9 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::Transport;
+use super::bounds::places::{Place, Places};
 use super::figures::Tally;
 use super::front::{Front, Taken, is_update, refuse};
-use super::places::{Place, Places};
 use super::request::Request;
 use super::transfer::{self, Transfers};
 

@@ -14,8 +14,8 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use super::book::{self, Change};
+use super::bounds::pace::Pace;
 use super::figures::Figures;
-use super::pace::Pace;
 use super::statement::Statement;
 use super::store::Store;
 use super::update::Outcome;

@@ -8,7 +8,7 @@ use data_encoding::BASE64;
 
 use super::Desk;
 use crate::directory::accounts::hash;
-use crate::directory::network::Network;
+use crate::directory::bounds::network::Network;
 use crate::directory::roll::{Credential, Proof, TokenHash};
 
 /// Where a connection comes from.

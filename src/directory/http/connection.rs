@@ -28,7 +28,7 @@ use super::router::router;
 use super::tls::{Certificate, TlsError};
 use super::wait::Follower;
 use super::{Desk, HttpSettings};
-use crate::directory::places::{Place, Places};
+use crate::directory::bounds::places::{Place, Places};
 use crate::directory::sockets::bind_tcp;
 
 /// The sockets, open.

@@ -8,11 +8,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Desk, HttpSettings};
 use crate::directory::accounts::Accounts;
-use crate::directory::failures::Failures;
+use crate::directory::bounds::failures::Failures;
+use crate::directory::bounds::pace::Pace;
 use crate::directory::figures::Figures;
 use crate::directory::fixture::{Fixture, NOW};
 use crate::directory::front::Front;
-use crate::directory::pace::Pace;
 use crate::directory::store::{self, Store};
 use crate::directory::writer::{self, Writer};
 use crate::dns::WallClock;

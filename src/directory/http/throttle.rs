@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::directory::network::Network;
+use crate::directory::bounds::network::Network;
 
 /// Counts failures; bounded, whatever strangers do.
 #[derive(Debug, Default)]

@@ -23,9 +23,9 @@ use self::socket::Source;
 use self::stop::Signal;
 pub(super) use self::stop::Stop;
 use super::answer::Transport;
+use super::bounds::limits::Limits;
 use super::figures::Tally;
 use super::front::{Front, Taken, is_update, limited};
-use super::limits::Limits;
 use super::request::Request;
 
 /// Starts a thread that answers at a socket until it is told to stop; gives where its end is told, with an error or without.

@@ -9,13 +9,13 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::answer::Transport;
-use super::authentication::{Reason, Unauthenticated};
 use super::limits::Limits;
+use crate::directory::answer::Transport;
+use crate::directory::authentication::{Reason, Unauthenticated};
 
 /// What is remembered of failures.
 #[derive(Debug)]
-pub(super) struct Failures {
+pub(in crate::directory) struct Failures {
     /// Where the sender may be forged, and where he is not: nobody is to use up what others have by TCP.
     by_udp: Limits,
     by_tcp: Limits,
@@ -24,7 +24,7 @@ pub(super) struct Failures {
 }
 
 impl Failures {
-    pub(super) fn new() -> Self {
+    pub(in crate::directory) fn new() -> Self {
         Self {
             by_udp: Limits::of_failures(),
             by_tcp: Limits::of_failures(),
@@ -34,13 +34,13 @@ impl Failures {
     }
 
     /// How many there were since the start, by reason.
-    pub(super) fn counts(&self) -> impl Iterator<Item = (Reason, u64)> {
+    pub(in crate::directory) fn counts(&self) -> impl Iterator<Item = (Reason, u64)> {
         let counts = self.counts.iter().map(|count| count.load(Ordering::Relaxed));
         Reason::ALL.into_iter().zip(counts)
     }
 
     /// Takes note of a failure at a time in Unix seconds; gives its answer, if one more may go there.
-    pub(super) fn answer(
+    pub(in crate::directory) fn answer(
         &self,
         failed: Unauthenticated,
         from: IpAddr,
@@ -75,7 +75,7 @@ impl Failures {
     }
 
     /// Takes note of somebody who asked for a copy of the zone and may not have one.
-    pub(super) fn refused_transfer(&self, from: IpAddr, now: u64) {
+    pub(in crate::directory) fn refused_transfer(&self, from: IpAddr, now: u64) {
         if self.said.lock().unwrap_or_else(PoisonError::into_inner).is_news(None, Reason::Unsigned, now) {
             tracing::warn!("a transfer of the zone was refused; only [[directory.secondary]] may have it");
             tracing::debug!(%from, "it was asked for from there");

@@ -16,13 +16,13 @@ pub struct Network {
 impl Network {
     /// What one subscriber has, at the least: an IPv4 address, an IPv6 /64. Counts those who show that they are where they
     /// say, by a connection or a signature.
-    pub(super) fn of_subscriber(address: IpAddr) -> Self {
+    pub(in crate::directory) fn of_subscriber(address: IpAddr) -> Self {
         Self::around(address, 32, 64)
     }
 
     /// What lies behind one line, more or less: an IPv4 /24, an IPv6 /56. Counts datagrams, whose senders may be forged to
     /// have the answers go to somebody else: it is his line that is to be spared.
-    pub(super) fn of_neighbours(address: IpAddr) -> Self {
+    pub(in crate::directory) fn of_neighbours(address: IpAddr) -> Self {
         Self::around(address, 24, 56)
     }
 
@@ -45,7 +45,7 @@ impl Network {
         Self { base, length }
     }
 
-    pub(super) fn contains(self, address: IpAddr) -> bool {
+    pub(in crate::directory) fn contains(self, address: IpAddr) -> bool {
         self.base.is_ipv4() == address.is_ipv4() && Self::new(address, self.length) == self
     }
 }

@@ -9,7 +9,7 @@ use crate::record::HostName;
 
 /// The hosts that have changed lately.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(in crate::directory) struct Pace {
     /// Zero for any number.
     a_minute: u32,
     hosts: HashMap<HostName, Bucket>,
@@ -28,20 +28,20 @@ struct Bucket {
 
 /// A host has changed too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TooOften {
+pub(in crate::directory) struct TooOften {
     /// After how many seconds it may change again.
-    pub(super) again_in: u32,
+    pub(in crate::directory) again_in: u32,
     /// Whether it is to be said in the log: once a minute.
-    pub(super) is_news: bool,
+    pub(in crate::directory) is_news: bool,
 }
 
 impl Pace {
-    pub(super) fn new(a_minute: u32) -> Self {
+    pub(in crate::directory) fn new(a_minute: u32) -> Self {
         Self { a_minute, hosts: HashMap::new(), room: LEAST_ROOM }
     }
 
     /// Counts a change of each of these hosts at a time in Unix seconds, or of none where one has changed too often.
-    pub(super) fn take<'h>(
+    pub(in crate::directory) fn take<'h>(
         &mut self,
         hosts: impl Iterator<Item = &'h HostName> + Clone,
         now: u64,

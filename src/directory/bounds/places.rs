@@ -14,7 +14,7 @@ use super::network::Network;
 
 /// The places of one door, or of several together.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(in crate::directory) struct Places {
     all: usize,
     of_one: usize,
     /// Each speaks for many, and has as many places as there are.
@@ -24,7 +24,7 @@ pub(super) struct Places {
 
 /// One connection's place, free again when dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(in crate::directory) struct Place {
     places: Arc<Places>,
     number: u64,
     wanted: Arc<Notify>,
@@ -32,15 +32,15 @@ pub(super) struct Place {
 
 /// A request under way: while this lives, nobody else gets the place.
 #[derive(Debug)]
-pub(super) struct Busy<'p>(&'p Place);
+pub(in crate::directory) struct Busy<'p>(&'p Place);
 
 impl Places {
-    pub(super) fn new(all: usize, of_one: usize, proxies: Vec<Network>) -> Arc<Self> {
+    pub(in crate::directory) fn new(all: usize, of_one: usize, proxies: Vec<Network>) -> Arc<Self> {
         Arc::new(Self { all, of_one, proxies, taken: Mutex::default() })
     }
 
     /// Takes a place, be it that of an idle connection, which has to go; `None` where there is none to be had.
-    pub(super) fn take(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
+    pub(in crate::directory) fn take(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
         let network = Network::of_subscriber(peer);
         let is_proxy = self.proxies.iter().any(|proxy| proxy.contains(peer.to_canonical()));
         let mut taken = self.locked();
@@ -65,7 +65,7 @@ impl Places {
 
 impl Place {
     /// Begins a request.
-    pub(super) fn busy(&self) -> Busy<'_> {
+    pub(in crate::directory) fn busy(&self) -> Busy<'_> {
         self.places.locked().begin(self.number);
         Busy(self)
     }
@@ -74,7 +74,7 @@ impl Place {
     ///
     /// # Cancel safety
     /// Nothing is lost when it is dropped.
-    pub(super) async fn lost(&self) {
+    pub(in crate::directory) async fn lost(&self) {
         self.wanted.notified().await;
     }
 }

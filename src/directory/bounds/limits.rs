@@ -13,7 +13,7 @@ use super::network::Network;
 
 /// What networks may have, in a bucket each, or in one that they share with few; all threads share the buckets.
 #[derive(Debug)]
-pub(super) struct Limits {
+pub(in crate::directory) struct Limits {
     hasher: RandomState,
     /// How much of a bucket drains in a second; zero where there is no limit.
     rate: u32,
@@ -23,12 +23,12 @@ pub(super) struct Limits {
 
 impl Limits {
     /// Allows each network so many answers a second; zero for any number.
-    pub(super) fn of_answers(rate: u32) -> Self {
+    pub(in crate::directory) fn of_answers(rate: u32) -> Self {
         Self::new(rate, rate)
     }
 
     /// Allows each network some answers to requests that are not signed as they should be.
-    pub(super) fn of_failures() -> Self {
+    pub(in crate::directory) fn of_failures() -> Self {
         Self::new(FAILURES, FAILURES_AT_ONCE)
     }
 
@@ -38,7 +38,7 @@ impl Limits {
     }
 
     /// Counts an answer; tells whether it may go out at a time in Unix seconds.
-    pub(super) fn take(&self, to: IpAddr, now: u64) -> bool {
+    pub(in crate::directory) fn take(&self, to: IpAddr, now: u64) -> bool {
         if self.levels.is_empty() {
             return true;
         }
