@@ -14,10 +14,10 @@ use ringup::record::SignedRecord;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UdpSocket;
 use tokio::net::unix::pipe;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::time::{Instant, timeout};
 
-use crate::support::BOUND;
+use crate::support::{BOUND, minding_signals};
 use crate::world::{NO_NUMBER, RUNG, SESSION, World, processes};
 
 /// What is typed for `ringup connect home`.
@@ -48,7 +48,7 @@ impl Terminal {
         let path = ptsname_r(&master).unwrap();
         let tty = File::options().read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits()).open(path).unwrap();
         // A session of its own, and this terminal in charge of it.
-        let mut shell = Command::new("setsid");
+        let mut shell = minding_signals("setsid");
         shell.args(["--ctty", "sh", "-i"]).current_dir(world.folder.root()).kill_on_drop(true);
         shell.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", world.folder.root());
         shell.env("TERM", "xterm").env("PS1", "ready> ").env("RINGUP", env!("CARGO_BIN_EXE_ringup"));

@@ -63,10 +63,10 @@ async fn each_of_several_hosts_has_a_line_of_its_own_and_one_interrupt_is_told_o
     let mut terminal = Terminal::open(&world).await;
     terminal.types(&format!("{CONNECT} office\n")).await;
     terminal.shows("connect home office\r\n").await;
-    // Both at once, and again.
+    // Both at once, and again: neither takes the other's place for good.
     for _time in 0..2 {
-        let shown = terminal.shows("asking the directory for office.dyn.example").await;
-        assert!(shown.contains("asking the directory for home.dyn.example"), "{shown:?}");
+        terminal.shows("asking the directory for home.dyn.example").await;
+        terminal.shows("asking the directory for office.dyn.example").await;
     }
     terminal.types("\x03").await;
     terminal.shows("ringup: interrupted\r\n").await;

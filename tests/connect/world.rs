@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 use tokio::time::{Instant, timeout};
 
-use crate::support::{BOUND, Daemon, Scratch, directory, ringup};
+use crate::support::{BOUND, Daemon, Scratch, directory, minding_signals, ringup};
 
 /// The host's name.
 pub const HOST: &str = "home.dyn.example";
@@ -143,7 +143,7 @@ impl World {
 
     /// Starts another program, where the client would be.
     pub fn start_other(&self, program: &str, arguments: &[&str]) -> Client {
-        let mut running = tokio::process::Command::new(program);
+        let mut running = minding_signals(program);
         running.args(arguments).current_dir(self.folder.root()).kill_on_drop(true).env_remove("RUST_LOG");
         Self::started(running)
     }

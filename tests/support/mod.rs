@@ -85,9 +85,16 @@ impl Drop for Scratch {
     }
 }
 
+/// A program that minds the signals which this process may have been started to ignore, as a job in the background is.
+pub fn minding_signals(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("env");
+    command.arg("--default-signal=HUP,INT,QUIT,TERM").arg(program);
+    command
+}
+
 /// The program, in a folder, ended with the test.
 pub fn ringup<S: AsRef<OsStr>>(folder: &Path, arguments: &[S]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ringup"));
+    let mut command = minding_signals(env!("CARGO_BIN_EXE_ringup"));
     command.args(arguments).current_dir(folder).env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
     command.stdin(Stdio::null()).kill_on_drop(true);
     command
