@@ -224,8 +224,8 @@ impl Command {
         )
     }
 
-    /// From which level on its log is written: a daemon's is all there is to read; whoever runs a client reads its
-    /// messages, and a program that follows `--json` is to find nothing else.
+    /// From which level on its log is written: a daemon's is all there is to read, and a probe's says what is done to the
+    /// modem; whoever runs a client reads its messages, and a program that follows `--json` is to find nothing else.
     #[must_use]
     pub fn log(&self) -> LevelFilter {
         if matches!(
@@ -235,10 +235,18 @@ impl Command {
                 | Self::Query { json: true, .. }
         ) {
             LevelFilter::OFF
-        } else if self.serves() || matches!(self, Self::Demo | Self::IpUp(_) | Self::IpDown(_)) {
-            LevelFilter::INFO
-        } else {
+        } else if matches!(
+            self,
+            Self::Connect(_)
+                | Self::Proxy { .. }
+                | Self::Wake { .. }
+                | Self::Query { .. }
+                | Self::Trust { .. }
+                | Self::Setup
+        ) {
             LevelFilter::WARN
+        } else {
+            LevelFilter::INFO
         }
     }
 }
