@@ -75,7 +75,8 @@ pub(super) async fn proxy(
     let shared = Shared::new(config.own_link()?);
     let progress = Progress::new(Audience { verbose, ..Audience::default() });
     let ended = join(&settings, &shared, &progress, port, stop).await;
-    if ended.is_err() || stop.is_cancelled() {
+    // A signal once bytes have passed is how ssh ends: our own link lingers then, and what TCP has still to say goes over it.
+    if ended.is_err() {
         shared.quit().await;
     }
     ended
