@@ -1,7 +1,7 @@
 //! The directory beside BIND, Knot and NSD: one table, everything in it from one run, on one machine. The server has one
 //! processor, the generator another.
 //!
-//!     cargo bench --bench directory                all of it: six minutes, and then a hundred thousand who wait
+//!     cargo bench --bench directory                all of it: five minutes, and then a hundred thousand who wait
 //!     cargo bench --bench directory -- quick       two seconds each, without a million hosts and those who wait
 //!     cargo bench --bench directory -- ringup      without the others; their names choose as well
 #![allow(
