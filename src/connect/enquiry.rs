@@ -14,6 +14,10 @@ use crate::record::{HostName, PublicKey, Reachability, Seq, SignedRecord, State}
 /// How long an answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
+/// How much later than the quickest of the directory's servers the others may be: as they may lag behind, all are asked, and
+/// the newest record counts; one that is down must not hold up an answer for long.
+const OTHERS_WITHIN: Duration = Duration::from_secs(1);
+
 /// Who is asked about.
 #[derive(Clone, Debug)]
 pub struct Enquiry {
@@ -39,7 +43,7 @@ pub enum Looked {
 }
 
 impl Enquiry {
-    /// Asks the directory.
+    /// Asks the directory, all of its servers at once: the newest record counts.
     ///
     /// # Errors
     /// When it does not answer, does not know the host, or has a record that is not the host's, or not its newest.
@@ -49,7 +53,8 @@ impl Enquiry {
     pub async fn ask(&self) -> Result<Looked, Failure> {
         let deadline = Instant::now() + ANSWER_WITHIN;
         let resolver = Resolver::new(self.directory.clone()).expecting(self.identity, self.seen);
-        let answer = resolver.query(&self.host, deadline).await.map_err(|error| Failure::from(&error))?;
+        let answer = resolver.newest(&self.host, OTHERS_WITHIN, deadline).await;
+        let answer = answer.map_err(|error| Failure::from(&error))?;
         if let Some(signed) = known(answer, &self.host)? {
             return self.check(signed);
         }

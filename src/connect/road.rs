@@ -15,13 +15,18 @@ use super::attempt::{Attempt, Found, Output};
 use super::call::Called;
 use super::known::KnownError;
 use super::{Event, Progress, Settings, Shared, interrupted, known, uncertified};
-use crate::dns::{Resolver, Waited, jittered};
+use crate::dns::{Answer, Resolver, Waited, jittered};
 use crate::exit::{Failure, Status};
 use crate::identity::{self, Unproven};
-use crate::record::{PROOF_PORT, Reachability, Seq, SignedRecord, State};
+use crate::record::{PROOF_PORT, PublicKey, Reachability, Seq, SignedRecord, State};
 
 /// How long the directory may take to answer one question, retransmissions included.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+/// How much later than the quickest of the directory's servers the others may be, where the newest record of all is looked
+/// for: a packet of theirs may be lost and sent again.
+const OTHERS_WITHIN: Duration = Duration::from_secs(3);
+/// How long that may take when none answers: they had time before.
+const NEWEST_WITHIN: Duration = Duration::from_secs(5);
 /// How long it may take until it shows that our own link, whose route is gone, is down.
 const LOSS_SHOWS_WITHIN: Duration = Duration::from_secs(10);
 /// For how long the directory is watched at a stretch; the attempt gives up long before.
@@ -74,6 +79,7 @@ enum Did {
     Call(Result<Called, Failure>),
     Newer(Result<SignedRecord, Failure>),
     Proof(Result<SocketAddr, Unproven>),
+    Newest(Option<SignedRecord>),
 }
 
 type Doing<'run> = Option<Pin<Box<dyn Future<Output = Did> + 'run>>>;
@@ -117,6 +123,9 @@ impl Road<'_> {
                     Output::Prove(record, patience) => {
                         work = Some(Box::pin(async move { Did::Proof(self.prove(&record, patience).await) }));
                     }
+                    Output::AskAll(key, than) => {
+                        work = Some(Box::pin(async move { Did::Newest(self.ask_all(key, than).await) }));
+                    }
                     Output::Note(note) => self.say(&Event::of_note(&note, self.host())),
                     Output::Found(found) => return Ok(*found),
                     Output::Failed(failure) => return Err(failure),
@@ -146,7 +155,8 @@ impl Road<'_> {
                 Some(Did::Answer(answer)) => attempt.handle_answer(answer, unix_now),
                 Some(Did::Call(result)) => attempt.handle_call(result, now),
                 Some(Did::Newer(result)) => attempt.handle_newer(result, unix_now),
-                Some(Did::Proof(result)) => attempt.handle_proof(result, unix_now),
+                Some(Did::Proof(result)) => attempt.handle_proof(result),
+                Some(Did::Newest(newest)) => attempt.handle_newest(newest, unix_now),
                 None => attempt.handle_timeout(now),
             }
         }
@@ -321,6 +331,25 @@ impl Road<'_> {
             }
         }
         proved
+    }
+
+    /// The newest record by this key that any of the directory's servers has; what they do not tell changes nothing.
+    async fn ask_all(&self, key: PublicKey, than: Seq) -> Option<SignedRecord> {
+        let plan = &self.settings.plan;
+        self.say(&Event::AskingAll { host: self.host(), than: than.number() });
+        let resolver = self.resolver.clone().expecting(Some(key), plan.seen);
+        let answer = resolver.newest(&plan.host, OTHERS_WITHIN, Instant::now() + NEWEST_WITHIN).await;
+        if answer.is_err() {
+            self.let_loss_show().await;
+        }
+        self.note(match &answer {
+            Ok(Answer { record: Some(signed), .. }) if signed.record().seq() > than => {
+                format!("the directory, all servers asked: {signed}")
+            }
+            Ok(_older) => "the directory, all servers asked: nothing newer".to_owned(),
+            Err(error) => format!("the directory, all servers asked: {error}"),
+        });
+        answer.ok()?.record
     }
 
     fn host(&self) -> String {

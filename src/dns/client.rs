@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::clock::WallClock;
 use super::exchange::{Exchanger, NoAnswer, Packets};
-use super::judging::{Expected, Worth};
+use super::judging::{Enough, Expected};
 use super::message::{self, Reading};
 use super::tsig::{self, AnswerFault, Mac, TsigKey};
 use super::{name, random};
@@ -83,7 +83,24 @@ impl Resolver {
     /// # Cancel safety
     /// Dropping it loses nothing.
     pub async fn query(&self, host: &HostName, deadline: Instant) -> Result<Answer, QueryError> {
-        self.best_of_all(0, host, Worth::Online, deadline).await
+        self.best_of_all(0, host, Enough::Online, deadline).await
+    }
+
+    /// Asks all servers at once for a host's record, and gives the newest; those that are later than the quickest by more
+    /// than `others_within` are not waited for. With one server it costs what [`Resolver::query`] does.
+    ///
+    /// # Errors
+    /// As those of [`Resolver::query`].
+    ///
+    /// # Cancel safety
+    /// Dropping it loses nothing.
+    pub async fn newest(
+        &self,
+        host: &HostName,
+        others_within: Duration,
+        deadline: Instant,
+    ) -> Result<Answer, QueryError> {
+        self.best_of_all(0, host, Enough::Newest(others_within), deadline).await
     }
 
     /// Asks one server.
@@ -149,7 +166,7 @@ impl Resolver {
         let mut last = None;
         for turn in 0.. {
             let until = deadline.min(Instant::now() + LONGEST_ASK);
-            let failure = match self.best_of_all(turn, host, Worth::NoRecord, until).await {
+            let failure = match self.best_of_all(turn, host, Enough::Known, until).await {
                 Ok(Answer { record: Some(signed), .. }) if is_news(&signed, after) => {
                     return Ok(Waited::Online(Box::new(signed)));
                 }

@@ -53,7 +53,7 @@ fn as_somebody(folder: &Path, arguments: &[&str]) -> Command {
 #[tokio::test]
 async fn a_newcomer_is_asked_and_gets_a_configuration_that_is_good() {
     let world = World::without_telephone(NO_NUMBER).await;
-    let (directory, key) = (world.directory_at(), world.host.identity.public_key().to_string());
+    let (directory, key) = (world.directory_at().to_string(), world.host.identity.public_key().to_string());
     let said = set_up(&world, &[&directory, "none", HOST]).await;
     assert_eq!(said.code, Some(Status::Interrupted.code().into()), "{}", said.stderr);
     assert_eq!(new_files(&world), Vec::<PathBuf>::new(), "half the answers, and something was written");
@@ -79,7 +79,7 @@ async fn a_newcomer_is_asked_and_gets_a_configuration_that_is_good() {
 #[tokio::test]
 async fn for_a_host_that_answers_a_key_is_made_and_what_the_host_has_to_know_is_printed() {
     let world = World::new(NO_NUMBER, "", "").await;
-    let (directory, key) = (world.directory_at(), world.host.identity.public_key().to_string());
+    let (directory, key) = (world.directory_at().to_string(), world.host.identity.public_key().to_string());
     // The port as somebody names it who is in its folder; the configuration is in another.
     let answers = [&directory, "lines/client", HOST, "", "555-0102", "knock", "answer", &key];
     let said = set_up(&world, &answers).await;
@@ -99,7 +99,7 @@ async fn an_ordinary_user_gets_folders_of_its_own_and_reaches_the_host_by_what_w
     world.host.register(&world.host.online(1)).await;
     let mine = world.folder.path("mine");
     std::fs::create_dir(&mine).unwrap();
-    let directory = world.directory_at();
+    let directory = world.directory_at().to_string();
     let setup = as_somebody(&mine, &["setup", "-c", "client.toml"]);
     let said = answer(setup, &[&directory, "none", HOST, "", "no", "later"]).await;
     assert_eq!(said.code, Some(0), "{}", said.stderr);
@@ -127,7 +127,7 @@ async fn a_password_that_an_earlier_try_left_is_told_of_before_the_first_questio
     let world = World::without_telephone(NO_NUMBER).await;
     std::fs::create_dir(world.folder.path("new")).unwrap();
     world.folder.secret("new/client.isp-secret", "left behind\n");
-    let said = set_up(&world, &[&world.directory_at()]).await;
+    let said = set_up(&world, &[&world.directory_at().to_string()]).await;
     assert_eq!(said.code, Some(Status::Configuration.code().into()), "{}", said.stderr);
     assert!(
         said.stderr.starts_with("ringup: ") && said.stderr.contains("isp-secret is there already"),

@@ -57,7 +57,7 @@ impl World {
         folder.secret("home.tsig", SECRET);
         let [home, office] = ["home", "office"]
             .map(|name| Arc::new(Identity::create(&folder.path(&format!("{name}.identity"))).unwrap()));
-        let config = directory_config(&folder, "127.0.0.1:0", [&home, &office]);
+        let config = directory_config(&folder, "directory", "127.0.0.1:0", [&home, &office]);
         let (daemon, address) = directory(folder.root(), &config).await;
         let [host, office] =
             [(HOST, home), (OFFICE, office)].map(|(name, identity)| Host::new(name, identity, address));
@@ -87,8 +87,8 @@ impl World {
     }
 
     /// Where the directory answers.
-    pub fn directory_at(&self) -> String {
-        self.address.to_string()
+    pub fn directory_at(&self) -> SocketAddr {
+        self.address
     }
 
     /// Writes the client's configuration.
@@ -98,9 +98,15 @@ impl World {
 
     /// The same for another directory.
     pub fn client_of(&self, directory: SocketAddr, site: &str) {
+        self.client_of_all(&[directory], site);
+    }
+
+    /// The same for several servers.
+    pub fn client_of_all(&self, servers: &[SocketAddr], site: &str) {
         let (port, key) = (self.folder.path("lines/client"), self.host.identity.public_key());
+        let servers: Vec<String> = servers.iter().map(SocketAddr::to_string).collect();
         let text = format!(
-            "directory-servers = [\"{directory}\"]\nstate-directory = \"client-state\"\n\
+            "directory-servers = {servers:?}\nstate-directory = \"client-state\"\n\
              runtime-directory = \"client-run\"\n[modem]\nport = \"{}\"\nkind = \"default\"\n\
              [sites.home]\nhost = \"{HOST}\"\nidentity = \"{key}\"\n{site}",
             port.display()
@@ -194,10 +200,17 @@ impl World {
     /// Starts the directory again where it was.
     pub async fn start_directory(&mut self) {
         let hosts = [&*self.host.identity, &*self.office.identity];
-        directory_config(&self.folder, &self.address.to_string(), hosts);
+        directory_config(&self.folder, "directory", &self.address.to_string(), hosts);
         let (daemon, address) = directory(self.folder.root(), &self.config).await;
         assert_eq!(address, self.address);
         self.directory = Some(daemon);
+    }
+
+    /// Starts another directory, which knows of the same hosts, and of no record yet; it ends with what is given.
+    pub async fn another_directory(&self) -> (Daemon, SocketAddr) {
+        let hosts = [&*self.host.identity, &*self.office.identity];
+        let config = directory_config(&self.folder, "another", "127.0.0.1:0", hosts);
+        directory(self.folder.root(), &config).await
     }
 
     /// The line is free for programs, and nothing runs.
@@ -247,9 +260,9 @@ impl World {
     }
 }
 
-fn directory_config(folder: &Scratch, listen: &str, [home, office]: [&Identity; 2]) -> PathBuf {
+fn directory_config(folder: &Scratch, name: &str, listen: &str, [home, office]: [&Identity; 2]) -> PathBuf {
     let mut text = format!(
-        "[directory]\nlisten = [\"{listen}\"]\ndatabase = \"directory.db\"\nzone = \"dyn.example\"\n\
+        "[directory]\nlisten = [\"{listen}\"]\ndatabase = \"{name}.db\"\nzone = \"dyn.example\"\n\
          nameserver = \"ns.dyn.example\"\n"
     );
     for (name, identity) in [(HOST, home), (OFFICE, office)] {
@@ -259,7 +272,7 @@ fn directory_config(folder: &Scratch, listen: &str, [home, office]: [&Identity; 
             identity.public_key()
         ));
     }
-    folder.write("directory.toml", &text)
+    folder.write(&format!("{name}.toml"), &text)
 }
 
 /// A host, as far as it shows on the Internet.
@@ -292,10 +305,19 @@ impl Host {
 
     /// Registers until the directory has it.
     pub async fn register(&self, signed: &SignedRecord) {
+        self.register_by(&self.resolver, signed).await;
+    }
+
+    /// Registers with another directory alone.
+    pub async fn register_at(&self, directory: SocketAddr, signed: &SignedRecord) {
+        self.register_by(&Resolver::new(vec![directory]), signed).await;
+    }
+
+    async fn register_by(&self, resolver: &Resolver, signed: &SignedRecord) {
         let key = self.name.labels().next().unwrap();
         let key = TsigKey::new(key, Algorithm::HmacSha256, &Secret::new(SECRET.as_bytes().to_vec())).unwrap();
         let until = Instant::now() + BOUND;
-        self.resolver.update(&"dyn.example".parse().unwrap(), signed, &key, until).await.unwrap();
+        resolver.update(&"dyn.example".parse().unwrap(), signed, &key, until).await.unwrap();
     }
 }
 

@@ -6,6 +6,7 @@
 //! which comes during the call is seen at once. Refuses to hand out an address that has not proved to be the host's.
 
 mod plan;
+mod state;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -21,12 +22,13 @@ use hayes::modem::Outcome;
 
 pub use self::plan::{HasWay, Jitter, Plan};
 use self::plan::{LEAST_WAIT, MOST_LOSSES, Redial};
+use self::state::{State, Then, Why};
 pub(super) use self::verdict::not_answered;
 use super::call::Called;
 use crate::exit::{Callee, Failure, Status};
 use crate::identity::Unproven;
 use crate::link::call_failure;
-use crate::record::{FarEnd, HostName, Reachability, Seq, SignedRecord, State as HostState};
+use crate::record::{FarEnd, HostName, PublicKey, Reachability, Seq, SignedRecord, State as HostState};
 
 /// How long a host may take to prove itself: some round trips over two modems, with other traffic on the line.
 const PROVE_WITHIN: Duration = Duration::from_secs(10);
@@ -58,6 +60,9 @@ pub enum Output {
     StopRinging,
     /// Have the machine at the record's addresses prove that it is the host, within this time: [`Attempt::handle_proof`].
     Prove(Box<SignedRecord>, Duration),
+    /// Ask every server of the directory for its newest record by this key, as nobody has proved to be the host by the record
+    /// with this number: [`Attempt::handle_newest`].
+    AskAll(PublicKey, Seq),
     /// Tell this.
     Note(Note),
     /// The host is there.
@@ -160,63 +165,6 @@ pub struct Attempt {
     outputs: VecDeque<Output>,
 }
 
-/// What the attempt waits for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum State {
-    /// Whether there is a way to the directory, and then the given step.
-    Finding(Then),
-    /// Our own link, and then the given step.
-    Linking(Then),
-    /// The directory's answer.
-    Asking(Why),
-    /// The line to be free.
-    Freeing,
-    /// The call to the host.
-    Ringing,
-    /// A newer record, until the given moment.
-    Awaiting(Instant),
-    /// The pause before another call.
-    Pausing(Instant),
-    /// The host's proof.
-    Proving { record: Box<SignedRecord>, fresh: bool },
-    /// Nothing any more.
-    Done,
-}
-
-impl State {
-    /// Its name, for the log.
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Finding(_) => "finding",
-            Self::Linking(_) => "linking",
-            Self::Asking(_) => "asking",
-            Self::Freeing => "freeing",
-            Self::Ringing => "ringing",
-            Self::Awaiting(_) => "awaiting",
-            Self::Pausing(_) => "pausing",
-            Self::Proving { .. } => "proving",
-            Self::Done => "done",
-        }
-    }
-}
-
-/// What to do once there is a way to the directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Then {
-    Ask(Why),
-    /// Wait until the moment given.
-    Await(Instant),
-}
-
-/// Why the directory is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Why {
-    /// To know where the host is.
-    ToKnow,
-    /// To know what there is to say of a host that did not come.
-    ToTell,
-}
-
 impl Attempt {
     /// Starts an attempt; the first output is there at once.
     #[must_use]
@@ -257,6 +205,7 @@ impl Attempt {
             | State::Freeing
             | State::Ringing
             | State::Proving { .. }
+            | State::Doubting { .. }
             | State::Done => None,
         };
         let over = self.plan.until.filter(|_at| self.state != State::Done).map(|at| (at, "the time that it may take"));
@@ -288,7 +237,7 @@ impl Attempt {
     /// Whether our own link, if it is what leads to the directory, is to stay up just now.
     #[must_use]
     pub fn wants_link(&self) -> bool {
-        matches!(self.state, State::Asking(_) | State::Awaiting(_) | State::Proving { .. })
+        matches!(self.state, State::Asking(_) | State::Awaiting(_) | State::Proving { .. } | State::Doubting { .. })
     }
 
     /// Whether the host's new record is what everything waits for.
@@ -303,7 +252,7 @@ impl Attempt {
             State::Asking(why) => Then::Ask(why),
             State::Awaiting(until) => Then::Await(until),
             // Whatever was found at the address was found over a link that was breaking.
-            State::Proving { .. } => Then::Ask(Why::ToKnow),
+            State::Proving { .. } | State::Doubting { .. } => Then::Ask(Why::ToKnow),
             State::Finding(_)
             | State::Linking(_)
             | State::Freeing
@@ -421,7 +370,7 @@ impl Attempt {
     }
 
     /// The machine at one of the addresses, or at the far end of the tunnel, has proved to be the host, or none has.
-    pub fn handle_proof(&mut self, result: Result<SocketAddr, Unproven>, unix_now: u64) {
+    pub fn handle_proof(&mut self, result: Result<SocketAddr, Unproven>) {
         let State::Proving { record, fresh } = self.state.clone() else { return };
         let tunnel = record.record().services().tunnel;
         match result {
@@ -430,18 +379,38 @@ impl Attempt {
                 let tunnel = tunnel.filter(|tunnel| tunnel.at() == at);
                 self.finish(Output::Found(Box::new(Found { record: *record, address, tunnel, first_use })));
             }
+            // Of several servers the first that has it online is believed, and it may lag behind the others; or the host
+            // has moved just now.
             Err(unproven) => {
-                let failure = verdict::unproven(&record, &unproven, unix_now);
-                // A host that lost its link could not withdraw its record; its address may be somebody else's by now.
-                if !fresh && verdict::is_gone(&record, &unproven, unix_now) && self.may_ring() {
-                    self.before = self.before.max(Some(record.record().seq()));
-                    self.outputs.push_back(Output::Note(Note::Gone { why: failure.message.clone() }));
-                    self.gone = Some(failure);
-                    self.go(State::Freeing, Output::FreeLine);
-                } else {
-                    self.fail(failure);
-                }
+                let asked = Output::AskAll(*record.key(), record.record().seq());
+                self.go(State::Doubting { record, fresh, unproven }, asked);
             }
+        }
+    }
+
+    /// Every server was asked: the newest record that any of them has, or none where none has answered.
+    pub fn handle_newest(&mut self, newest: Option<SignedRecord>, unix_now: u64) {
+        let State::Doubting { record, fresh, unproven } = self.state.clone() else { return };
+        let seq = record.record().seq();
+        let is_news = |newer: &SignedRecord| {
+            newer.record().seq() > seq && newer.key() == record.key() && self.check(newer).is_ok()
+        };
+        if let Some(newer) = newest.filter(is_news) {
+            if is_online(&newer) {
+                return self.prove(newer, fresh, unix_now);
+            }
+            self.before = self.before.max(Some(newer.record().seq()));
+            return self.ring_or(Self::asleep);
+        }
+        let failure = verdict::unproven(&record, &unproven, unix_now);
+        // A host that lost its link could not withdraw its record; its address may be somebody else's by now.
+        if !fresh && verdict::is_gone(&record, &unproven, unix_now) && self.may_ring() {
+            self.before = self.before.max(Some(seq));
+            self.outputs.push_back(Output::Note(Note::Gone { why: failure.message.clone() }));
+            self.gone = Some(failure);
+            self.go(State::Freeing, Output::FreeLine);
+        } else {
+            self.fail(failure);
         }
     }
 
@@ -471,6 +440,7 @@ impl Attempt {
             | State::Freeing
             | State::Ringing
             | State::Proving { .. }
+            | State::Doubting { .. }
             | State::Done => {}
         }
     }

@@ -205,7 +205,7 @@ impl Attempt {
         let step = match self.state {
             State::Finding(_) | State::Done => "while it looked for a way to the directory",
             State::Linking(_) => "while our own link came up",
-            State::Asking(_) => "while the directory was asked",
+            State::Asking(_) | State::Doubting { .. } => "while the directory was asked",
             State::Freeing => "while our own link went down",
             State::Ringing => "while it rang",
             State::Awaiting(_) => "while it waited for the host to register",

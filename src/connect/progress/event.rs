@@ -105,6 +105,13 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         tunnel: Option<SocketAddr>,
     },
+    /// Nobody has proved to be the host by its record: every server of the directory is asked for a newer one.
+    AskingAll {
+        /// The host's name.
+        host: String,
+        /// The record's sequence number.
+        than: u64,
+    },
     /// Nobody outside the host's network can connect to it.
     Unreachable {
         /// The host's name.

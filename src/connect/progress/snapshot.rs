@@ -40,6 +40,7 @@ fn every_event() -> Vec<Event> {
         Event::Waiting { host: host(), after: None },
         Event::Proving { host: host(), addresses: vec![v6, v4], tunnel: None },
         Event::Proving { host: host(), addresses: vec![v4], tunnel: Some((v6, 2222).into()) },
+        Event::AskingAll { host: host(), than: 7 },
         Event::FirstUse { host: host(), key: "ed25519:…".to_owned() },
         Event::Queued { host: host() },
         Event::Online { host: host(), seq: 8, address: v6, port: None, addresses: vec![v4, v6] },

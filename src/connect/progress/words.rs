@@ -32,6 +32,9 @@ impl Event {
                 let tunnel = tunnel.map(|at| format!(", or who is behind a tunnel at {at},")).unwrap_or_default();
                 format!("having {}{tunnel} prove to be {host}", list(addresses))
             }
+            Self::AskingAll { host, than } => {
+                format!("nobody proved to be {host}: asking the directory for a record newer than {than}")
+            }
             Self::Unreachable { host, advice, .. } => format!("{host} cannot be reached from everywhere: {advice}"),
             Self::Gone { why, .. } => format!("{why}: ringing it"),
             Self::FirstUse { host, key } => format!("the key of {host} was new, and is remembered: {key}"),

@@ -211,11 +211,61 @@ async fn one_server_of_two_that_fails_lags_or_lies_decides_nothing() {
             assert_eq!(answer.record.as_ref(), Some(&good), "{first:?} {second:?}");
         }
     }
+    // One that is online by an older record is no better than one that is asleep by a newer.
+    let slept = SignedRecord::sign(Record::asleep(host(), number(8), 0, 60).unwrap(), &identity);
+    let answer = of_two(Ok(&slept), Ok(&good), key, None).await.unwrap();
+    assert_eq!(answer.record.as_ref(), Some(&slept));
     // Where none is good, the better one counts; where all fail, that is told.
     let answer = of_two(Ok(&old), Ok(&asleep), key, Seq::new(5)).await.unwrap();
     assert_eq!(answer.record, Some(asleep.clone()));
     let failed = of_two(Err(Rcode::SERVFAIL), Err(Rcode::REFUSED), key, None).await;
     assert!(matches!(failed, Err(QueryError::Refused(_))), "{failed:?}");
+}
+
+#[tokio::test]
+async fn the_newest_record_of_all_servers_is_found_past_one_that_lags_or_fails_and_not_by_any_other_key() {
+    let (identity, other) = (Identity::generate().unwrap(), Identity::generate().unwrap());
+    let key = Some(identity.public_key());
+    let online = |seq, by: &Identity| {
+        let record = Record::online(host(), vec!["203.0.113.9".parse().unwrap()], Seq::new(seq).unwrap(), 0, 60);
+        SignedRecord::sign(record.unwrap(), by)
+    };
+    let (old, new, forged) = (online(3, &identity), online(7, &identity), online(9, &other));
+    let asleep = SignedRecord::sign(Record::asleep(host(), Seq::new(8).unwrap(), 0, 60).unwrap(), &identity);
+    let newest = async |first, second, key| {
+        let (one, another) =
+            (UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
+        let servers = vec![one.local_addr().unwrap(), another.local_addr().unwrap()];
+        let (resolver, home) = (Resolver::new(servers).expecting(key, None), host());
+        let answer = tokio::select! {
+            answer = resolver.newest(&home, Duration::from_secs(60), soon()) => answer,
+            () = says(&one, first) => unreachable!(),
+            () = says(&another, second) => unreachable!(),
+        };
+        answer.unwrap().record
+    };
+    for (bad, good) in [(Ok(&old), &new), (Ok(&new), &asleep), (Ok(&forged), &old), (Err(Rcode::SERVFAIL), &old)] {
+        assert_eq!(newest(bad, Ok(good), key).await.as_ref(), Some(good), "{bad:?}");
+        assert_eq!(newest(Ok(good), bad, key).await.as_ref(), Some(good), "{bad:?}");
+    }
+    // Where no key is known, the one that the preferred server shows is not displaced by a greater number.
+    assert_eq!(newest(Ok(&old), Ok(&forged), None).await.as_ref(), Some(&old));
+    assert_eq!(newest(Ok(&forged), Ok(&old), None).await.as_ref(), Some(&forged));
+}
+
+#[tokio::test]
+async fn one_server_is_asked_once_for_the_newest_and_one_that_is_silent_is_not_waited_for_to_the_end() {
+    let (one, mute) = (UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    let (signed, home) = (signed(), host());
+    for (servers, sent) in [(vec![&one], Some(1)), (vec![&mute, &one], None)] {
+        let resolver = Resolver::new(servers.iter().map(|socket| socket.local_addr().unwrap()).collect());
+        let answer = tokio::select! {
+            answer = resolver.newest(&home, Duration::from_millis(1), Instant::now() + Duration::from_secs(86_400)) => answer,
+            () = says(&one, Ok(&signed)) => unreachable!(),
+        };
+        assert_eq!(answer.unwrap().record.as_ref(), Some(&signed));
+        assert!(sent.is_none_or(|sent| resolver.packets() == Packets { sent, received: sent }), "{resolver:?}");
+    }
 }
 
 #[tokio::test]

@@ -32,14 +32,21 @@ enum Step {
     Call(Outcome),
     BrokeOff,
     Newer(SignedRecord),
+    /// A proof at this address; or none at [`HERE`], and this was found there, and the directory knows of nothing newer.
     Proof(Result<&'static str, Finding>),
-    /// No proof, and this was found there.
+    /// The latter at another address.
     ProofAt(&'static str, Finding),
+    /// No proof, and the directory is still to be asked.
+    Unproved,
+    Newest(Option<SignedRecord>),
     /// To the deadline.
     Wait,
 }
 
-use Step::{Answer, BrokeOff, Call, LineFree, LinkLost, Newer, OwnLink, Proof, ProofAt, Unreachable, Wait, Way};
+use Step::{
+    Answer, BrokeOff, Call, LineFree, LinkLost, Newer, Newest, OwnLink, Proof, ProofAt, Unproved, Unreachable, Wait,
+    Way,
+};
 
 impl World {
     fn new(change: impl FnOnce(&mut Plan, Instant)) -> Self {
@@ -112,12 +119,20 @@ impl World {
             Newer(record) => attempt.handle_newer(Ok(record), ISSUED),
             Proof(Ok(address)) => {
                 let at = address.parse().unwrap_or_else(|_| SocketAddr::new(address.parse().unwrap(), 7464));
-                attempt.handle_proof(Ok(at), ISSUED);
+                attempt.handle_proof(Ok(at));
             }
             Proof(Err(finding)) => return self.step(ProofAt("203.0.113.10:7464", finding)),
             ProofAt(at, finding) => {
-                attempt.handle_proof(Err(Unproven(vec![(at.parse().unwrap(), finding)])), ISSUED);
+                attempt.handle_proof(Err(Unproven(vec![(at.parse().unwrap(), finding)])));
+                let asked = attempt.poll_output();
+                assert!(matches!(asked, None | Some(Output::AskAll(..))), "{asked:?}");
+                attempt.handle_newest(None, ISSUED);
             }
+            Unproved => {
+                let at = SocketAddr::new(HERE.parse().unwrap(), 7464);
+                attempt.handle_proof(Err(Unproven(vec![(at, Finding::NoAnswerer)])));
+            }
+            Newest(record) => attempt.handle_newest(record, ISSUED),
             Wait => {
                 self.now = attempt.deadline().unwrap().0;
                 attempt.handle_timeout(self.now);
@@ -159,6 +174,7 @@ fn names(outputs: &[Output]) -> String {
         Output::Ring => "ring".to_owned(),
         Output::StopRinging => "hang-up".to_owned(),
         Output::Prove(record, _patience) => format!("prove:{}", record.record().seq()),
+        Output::AskAll(_key, than) => format!("all>{than}"),
         Output::Note(Note::RolledBack { .. }) => "rolled-back!".to_owned(),
         Output::Note(Note::Unreachable(_)) => "unreachable!".to_owned(),
         Output::Note(Note::LinkLost) => "lost!".to_owned(),

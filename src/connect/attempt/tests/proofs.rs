@@ -21,6 +21,81 @@ fn a_host_that_is_not_where_it_was_is_rung_and_only_a_newer_record_counts() {
 }
 
 #[test]
+fn a_directory_that_lags_is_not_the_last_word_while_another_server_knows_a_newer_record() {
+    let mut world = World::new(|_, _| {});
+    let (old, new) = (world.online(7), world.online(9));
+    world.play(vec![
+        (Way(true), "ask"),
+        (Answer(Some(old)), "prove:7"),
+        (Unproved, "all>7"),
+        (Newest(Some(new)), "prove:9"),
+        (Proof(Ok("203.0.113.20")), "found:203.0.113.20"),
+    ]);
+}
+
+#[test]
+fn a_newer_record_that_nobody_proves_either_is_the_one_that_a_wake_has_to_exceed() {
+    let mut world = World::new(|_, _| {});
+    let (old, new) = (world.online(7), world.online(9));
+    world.play(vec![
+        (Way(true), "ask"),
+        (Answer(Some(old)), "prove:7"),
+        (Unproved, "all>7"),
+        (Newest(Some(new.clone())), "prove:9"),
+        (Unproved, "all>9"),
+        (Newest(Some(new)), "gone! free"),
+        (FREE, "watch>9 ring"),
+    ]);
+}
+
+#[test]
+fn a_newer_record_by_which_the_host_is_asleep_has_it_rung_or_called_asleep() {
+    for (has_number, expected) in [(true, "free"), (false, "failed:asleep")] {
+        let mut world = World::new(|plan, _| plan.has_number = has_number);
+        let (old, asleep) = (world.online(7), world.asleep(8));
+        world.play(vec![
+            (Way(true), "ask"),
+            (Answer(Some(old)), "prove:7"),
+            (Unproved, "all>7"),
+            (Newest(Some(asleep)), expected),
+        ]);
+        if has_number {
+            world.play(vec![(FREE, "watch>8 ring")]);
+        }
+    }
+}
+
+#[test]
+fn after_the_ring_too_the_newest_record_counts_and_no_call_is_made_for_it() {
+    let mut world = World::ringing(|plan| plan.calls = 9);
+    let (old, new) = (world.online(8), world.online(9));
+    world.play(vec![
+        (Newer(old), "hang-up prove:8"),
+        (Unproved, "all>8"),
+        (Newest(Some(new)), "prove:9"),
+        (Unproved, "all>9"),
+        (Newest(None), "failed:impostor"),
+    ]);
+}
+
+#[test]
+fn nothing_older_or_by_another_key_is_taken_for_newer_also_where_no_key_was_known() {
+    let other = Identity::generate().unwrap();
+    for by_other in [false, true] {
+        let mut world = World::strange();
+        let old = world.online(7);
+        let newest = if by_other { online_by(&other, 9, HERE, ISSUED) } else { old.clone() };
+        world.play(vec![
+            (Way(true), "ask"),
+            (Answer(Some(old)), "prove:7"),
+            (Unproved, "all>7"),
+            (Newest(Some(newest)), "gone! free"),
+            (FREE, "watch>7 ring"),
+        ]);
+    }
+}
+
+#[test]
 fn whoever_does_not_prove_to_be_the_host_is_refused_by_what_he_is() {
     for (finding, status) in [
         (Finding::Another(stranger()), Status::Impostor),

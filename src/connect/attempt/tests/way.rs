@@ -57,6 +57,11 @@ fn a_host_whose_proof_was_under_way_when_our_link_was_lost_is_looked_up_again() 
         (LinkLost, "lost! way"),
         (Way(false), "up"),
         (OwnLink, "ask"),
+        (Answer(Some(online.clone())), "prove:7"),
+        (Unproved, "all>7"),
+        (LinkLost, "lost! way"),
+        (Way(false), "up"),
+        (OwnLink, "ask"),
         (Answer(Some(online)), "prove:7"),
         (Proof(Ok(HERE)), "found:203.0.113.10"),
     ]);
@@ -195,7 +200,8 @@ fn the_whole_ends_when_its_time_is_up_in_whichever_step_it_is() {
 fn inputs_that_nobody_waits_for_change_nothing() {
     let mut world = World::new(|_, _| {});
     let online = world.online(8);
-    for step in [OwnLink, LinkLost, FREE, Answer(None), Call(Outcome::Busy), Newer(online), Proof(Ok(HERE))] {
+    let (call, newer) = (Call(Outcome::Busy), Newer(online));
+    for step in [OwnLink, LinkLost, FREE, Answer(None), call, newer, Proof(Ok(HERE)), Unproved, Newest(None)] {
         assert_eq!(world.step(step), []);
     }
     assert_eq!(names(&world.step(Way(true))), "ask");
