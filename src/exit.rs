@@ -35,6 +35,8 @@ pub enum Status {
     NoCarrier,
     /// 77: the modem refuses to dial the number for now.
     Blacklisted,
+    /// 78: this machine's own budget allows no more calls.
+    Budget,
     /// 80: the call stood, but no PPP link came about.
     NoLink,
     /// 81: the provider did not take our name and secret.
@@ -77,7 +79,7 @@ pub enum Status {
 
 impl Status {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::Internal,
         Self::Configuration,
         Self::Secret,
@@ -92,6 +94,7 @@ impl Status {
         Self::NoAnswer,
         Self::NoCarrier,
         Self::Blacklisted,
+        Self::Budget,
         Self::NoLink,
         Self::LinkRefused,
         Self::DirectoryUnreachable,
@@ -201,6 +204,12 @@ impl Status {
                 "blacklisted",
                 "the modem refuses to dial the number for now",
                 "wait some minutes, or switch the modem off and on",
+            ),
+            Self::Budget => (
+                78,
+                "budget",
+                "what this machine may spend on calls of its own is spent, or cannot be counted",
+                "`ringup status` shows what is spent, and [connect.budget] allows it; it is counted anew each day and month",
             ),
             Self::NoLink => (
                 80,

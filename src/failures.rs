@@ -1,8 +1,26 @@
 //! The one map from the rooms' typed errors to exit statuses and advice.
 
+use crate::budget::{Cap, Unpaid};
 use crate::directory::{DirectoryError, DoorError};
 use crate::dns::{QueryError, RegisterError, UpdateError};
 use crate::exit::{Failure, Status};
+
+impl From<&Unpaid> for Failure {
+    fn from(unpaid: &Unpaid) -> Self {
+        let failure = Self::new(Status::Budget, format!("no call was made: {unpaid}"));
+        failure.hint(match unpaid.cap {
+            Cap::CallsADay | Cap::MinutesADay => {
+                "more is allowed tomorrow, or by [connect.budget]; `ringup status` shows what is spent"
+            }
+            Cap::CallsAMonth | Cap::MinutesAMonth => {
+                "more is allowed next month, or by [connect.budget]; `ringup status` shows what is spent"
+            }
+            Cap::NotKept => {
+                "make state-directory writable, or take the caps out of [connect.budget]: without them calls are made uncounted"
+            }
+        })
+    }
+}
 
 impl From<&QueryError> for Failure {
     fn from(error: &QueryError) -> Self {

@@ -4,7 +4,6 @@
 //! disk is never less than what was spent.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
@@ -56,17 +55,21 @@ pub enum Cap {
     NotKept,
 }
 
-impl fmt::Display for Cap {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::CallsADay => "today's calls are used up (listen.budget.calls-a-day)",
-            Self::MinutesADay => "today's minutes are used up (listen.budget.minutes-a-day)",
-            Self::CallsAMonth => "this month's calls are used up (listen.budget.calls-a-month)",
-            Self::MinutesAMonth => "this month's minutes are used up (listen.budget.minutes-a-month)",
+impl Cap {
+    /// Tells that it is reached, and the key that sets it in this section of the configuration.
+    #[must_use]
+    pub fn told(self, section: &str) -> String {
+        let (used_up, key) = match self {
+            Self::CallsADay => ("today's calls", "calls-a-day"),
+            Self::MinutesADay => ("today's minutes", "minutes-a-day"),
+            Self::CallsAMonth => ("this month's calls", "calls-a-month"),
+            Self::MinutesAMonth => ("this month's minutes", "minutes-a-month"),
             Self::NotKept => {
-                "the count of calls cannot be written to the state directory; is the disk failing or read-only?"
+                return "the count of calls cannot be written to the state directory; is the disk failing or read-only?"
+                    .to_owned();
             }
-        })
+        };
+        format!("{used_up} are used up ({section}.{key})")
     }
 }
 
@@ -150,6 +153,11 @@ impl Account {
         self.caps
     }
 
+    /// Others have counted in the same ledger meanwhile: goes on from what they have left.
+    pub fn take_up(&mut self, ledger: Ledger) {
+        self.ledger = ledger;
+    }
+
     /// What was spent so far.
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
@@ -159,6 +167,15 @@ impl Account {
     /// Whether a call may be made now: one is left, and a whole minute to talk.
     pub fn allowance(&mut self, clock: Date) -> Allowance {
         let day = self.ledger.day(clock);
+        match (self.allowance_to_ring(clock), self.time_left(day)) {
+            (Allowance::Granted, Some((left, cap))) if left < BLOCK => Allowance::Refused(cap),
+            (allowance, _) => allowance,
+        }
+    }
+
+    /// Whether a call may be made now that nobody is to answer, and that takes no minutes.
+    pub fn allowance_to_ring(&mut self, clock: Date) -> Allowance {
+        let day = self.ledger.day(clock);
         let (today, month) = (self.ledger.on(day), self.ledger.in_month_of(day));
         let full = |used: u32, cap: Option<u32>| cap.is_some_and(|cap| used >= cap);
         if full(today.calls, self.caps.calls_a_day) {
@@ -167,10 +184,7 @@ impl Account {
         if full(month.calls, self.caps.calls_a_month) {
             return Allowance::Refused(Cap::CallsAMonth);
         }
-        match self.time_left(day) {
-            Some((left, cap)) if left < BLOCK => Allowance::Refused(cap),
-            Some(_) | None => Allowance::Granted,
-        }
+        Allowance::Granted
     }
 
     /// A call is about to be made; gives the day that it counts on.
@@ -192,6 +206,12 @@ impl Account {
         let day = self.ledger.day(clock);
         self.online = Some(Online { until: now, day, run_out: false });
         self.charge(clock, now);
+    }
+
+    /// Whether a link is being charged for.
+    #[must_use]
+    pub fn is_online(&self) -> bool {
+        self.online.is_some()
     }
 
     /// Time has passed.

@@ -1,6 +1,6 @@
 //! The ledger on disk: in two slots of a file of fixed size, so that counting goes on when the disk is full.
 //!
-//! Owns the lock that keeps a second listener's account away from it.
+//! Owns the lock that keeps a second listener's account away from it, or makes others wait for their turn.
 
 use std::fs::File;
 use std::io;
@@ -53,14 +53,26 @@ pub struct LedgerFile {
 }
 
 impl LedgerFile {
-    /// Opens the file, or makes it, and reads it.
+    /// Opens the file, or makes it, and reads it; for as long as the process lives.
     ///
     /// # Errors
     /// When another process has it, or the system refuses.
     pub fn open(path: &Path) -> Result<(Self, Found), FileError> {
+        Self::locked(path, FlockArg::LockExclusiveNonblock)
+    }
+
+    /// The same for one charge, once it is nobody else's turn; blocks until then.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn open_in_turn(path: &Path) -> Result<(Self, Found), FileError> {
+        Self::locked(path, FlockArg::LockExclusive)
+    }
+
+    fn locked(path: &Path, how: FlockArg) -> Result<(Self, Found), FileError> {
         let failed = |source| FileError::Io { path: path.to_owned(), source };
         let mut slots = Slots::open(path, MARK).map_err(failed)?;
-        let lock = slots.lock(FlockArg::LockExclusiveNonblock).map_err(|error| {
+        let lock = slots.lock(how).map_err(|error| {
             if error.kind() == io::ErrorKind::WouldBlock {
                 FileError::InUse { path: path.to_owned() }
             } else {

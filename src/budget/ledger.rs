@@ -94,6 +94,15 @@ impl Ledger {
         }
     }
 
+    /// Counts on each day no less than another ledger does.
+    pub fn raise_to(&mut self, other: &Self) {
+        for (day, used) in &other.days {
+            let entry = self.days.entry(*day).or_default();
+            *entry = Used { calls: entry.calls.max(used.calls), seconds: entry.seconds.max(used.seconds) };
+        }
+        self.forget_old();
+    }
+
     /// The ledger as text: one line for itself, one a day.
     #[must_use]
     pub fn to_text(&self) -> String {

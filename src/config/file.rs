@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::answer::{Key, WakeBy};
+use super::connect::Connect;
 use super::directory::Directory;
 use super::doorman::{Caller, Callers, Code, Limits};
 use super::exchange::Exchange;
@@ -45,6 +46,8 @@ pub struct File {
     pub journal: JournalSection,
     /// `ringup watch`: a broadband interface to follow.
     pub watch: Option<Watch>,
+    /// `ringup connect`: what its calls may cost.
+    pub connect: Option<Connect>,
     /// The hosts that can be woken from here, by the names used on the command line.
     #[serde(default)]
     pub sites: std::collections::BTreeMap<String, Site>,

@@ -1,6 +1,7 @@
 //! One strict TOML file a machine: what is not understood is refused, with file, line, key and what was expected.
 
 pub mod answer;
+pub mod connect;
 pub mod directory;
 pub mod doorman;
 pub mod draft;

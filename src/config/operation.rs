@@ -69,6 +69,8 @@ pub fn whose(path: &Path) -> Result<Whose, ConfigError> {
         ledger: state.join(crate::budget::FILE),
         caps: Caps::default(),
         host: String::new(),
+        listens: true,
+        purse: None,
     };
     if whose.socket.exists() { Ok(whose) } else { Err(wrong) }
 }
@@ -112,12 +114,17 @@ impl Config {
         changed
     }
 
-    /// What this machine may spend.
+    /// What this machine's listener may spend.
     ///
     /// # Errors
     /// When a cap leaves nothing at all.
     pub fn caps(&self) -> Result<Caps, ConfigError> {
         let budget = self.file().listen.as_ref().map(|listen| listen.budget.clone()).unwrap_or_default();
+        self.caps_of("listen.budget", &budget)
+    }
+
+    /// What a section allows.
+    pub(super) fn caps_of(&self, section: &str, budget: &BudgetSection) -> Result<Caps, ConfigError> {
         let caps = [
             ("calls-a-day", budget.calls_a_day),
             ("minutes-a-day", budget.minutes_a_day),
@@ -125,8 +132,8 @@ impl Config {
             ("minutes-a-month", budget.minutes_a_month),
         ];
         if let Some((key, _none)) = caps.iter().find(|(_key, cap)| *cap == Some(0)) {
-            let key = format!("listen.budget.{key}");
-            return Err(self.wrong(&key, "0 would never let this machine come online; expected at least 1, or no cap"));
+            let key = format!("{section}.{key}");
+            return Err(self.wrong(&key, "0 would never let this machine make a call; expected at least 1, or no cap"));
         }
         Ok(Caps {
             calls_a_day: budget.calls_a_day,
@@ -181,6 +188,8 @@ impl Config {
             ledger: file.state_directory.join(crate::budget::FILE),
             caps: self.caps()?,
             host: file.host.as_ref().map(|host| host.name.clone()).unwrap_or_default(),
+            listens: file.listen.is_some() || file.sites.is_empty(),
+            purse: if file.sites.is_empty() { None } else { Some(self.purse()?) },
         })
     }
 }

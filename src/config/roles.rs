@@ -140,6 +140,7 @@ impl Config {
         }
         self.modem(Purpose::DialOnly)?;
         self.isp()?;
+        self.purse()?;
         let runtime = &self.file().runtime_directory;
         let (socket, log) = (runtime.join("own-link.sock"), runtime.join("own-link.log"));
         Ok(Some(own_link::Settings { socket, log, config: self.path().to_owned() }))
@@ -154,7 +155,7 @@ impl Config {
         let Some(number) = site.number.as_ref().map(|number| number.number().clone()) else { return Ok(None) };
         let (line, modem) = self.modem(Purpose::DialOnly)?;
         let (ring_for, wake) = (site.ring_for.duration(), self.wake(name, site)?);
-        Ok(Some(connect::call::Call { line, modem, number, ring_for, wake }))
+        Ok(Some(connect::call::Call { line, modem, number, ring_for, wake, purse: self.purse()? }))
     }
 
     /// What the keeper of our own link works with.
@@ -166,7 +167,7 @@ impl Config {
         let isp = self.isp()?;
         let linger = self.section("isp", self.file().isp.as_ref())?.linger.duration();
         let socket = self.file().runtime_directory.join("own-link.sock");
-        Ok(own_link::keeper::Settings { socket, line, modem, isp, linger })
+        Ok(own_link::keeper::Settings { socket, line, modem, isp, linger, purse: self.purse()? })
     }
 
     /// What `ringup provide` works with.
@@ -216,6 +217,8 @@ impl Config {
         }
         if !file.sites.is_empty() {
             self.own_link()?;
+        } else if file.connect.is_some() {
+            return Err(self.wrong("connect", "goes with [sites], the hosts that can be woken from here"));
         }
         for site in file.sites.keys() {
             self.connect(site)?;

@@ -9,6 +9,7 @@ use hayes::modem::Outcome;
 use hayes::number::Number;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::budget::{Fare, Purse, Toll, Unpaid};
 use crate::exit::{Failure, Status};
 use crate::handshake::caller::{Answer, Caller, Output};
 use crate::handshake::{Refusal, Verdict};
@@ -36,6 +37,8 @@ pub struct Call {
     pub ring_for: Duration,
     /// What wakes it.
     pub wake: Wake,
+    /// What the call is paid from.
+    pub purse: Purse,
 }
 
 /// What wakes a host.
@@ -76,19 +79,28 @@ pub enum Called {
 }
 
 impl Call {
-    /// Opens the modem, calls, hangs up, closes it again.
+    /// Opens the modem, calls, hangs up, closes it again. Each call is counted once the modem is ready for it.
     ///
     /// # Errors
-    /// When the line cannot be had, or whoever answered does not let us wake the host.
+    /// When the line cannot be had, this machine's budget allows no call, or whoever answered does not let us wake the host.
     pub async fn make(&self) -> Result<Called, Failure> {
         let mut driver = self.driver().await.map_err(|error| line_failure(&error))?;
-        match &self.wake {
-            Wake::Ring => self.ring(&mut driver).await.map(Called::Ended).map_err(|error| line_failure(&error)),
-            Wake::TwoCalls => {
-                self.ring_twice(&mut driver).await.map(Called::Ended).map_err(|error| line_failure(&error))
+        let fare = match &self.wake {
+            Wake::Ring => Fare::Rings(1),
+            Wake::TwoCalls => Fare::Rings(2),
+            Wake::Answer { .. } => Fare::Talk,
+        };
+        let mut toll = self.purse.pay(fare).await.map_err(|unpaid| Failure::from(&unpaid))?;
+        let called = match &self.wake {
+            Wake::Ring => self.ring(&mut driver, &mut toll).await.map(Called::Ended),
+            Wake::TwoCalls => self.ring_twice(&mut driver, &mut toll).await.map(Called::Ended),
+            Wake::Answer { identity, host, within } => {
+                toll.made();
+                return self.speak(driver, toll, identity, host, *within).await;
             }
-            Wake::Answer { identity, host, within } => self.speak(driver, identity, host, *within).await,
-        }
+        };
+        toll.hung_up().await;
+        called.map_err(|error| line_failure(&error))
     }
 
     async fn driver(&self) -> Result<Driver, DriverError> {
@@ -98,27 +110,30 @@ impl Call {
         Ok(driver)
     }
 
-    async fn ring(&self, driver: &mut Driver) -> Result<Outcome, DriverError> {
+    async fn ring(&self, driver: &mut Driver, toll: &mut Toll) -> Result<Outcome, DriverError> {
+        toll.made();
         let outcome = driver.dial(&self.number, self.ring_for).await?;
         if let Outcome::Connected(_) = outcome {
             // Somebody picked up: it rang, which is all that was wanted.
-            driver.hang_up().await?;
+            let ((), hung_up) = tokio::join!(toll.connected(), driver.hang_up());
+            hung_up?;
         }
         Ok(outcome)
     }
 
-    async fn ring_twice(&self, driver: &mut Driver) -> Result<Outcome, DriverError> {
-        let first = self.ring(driver).await?;
+    async fn ring_twice(&self, driver: &mut Driver, toll: &mut Toll) -> Result<Outcome, DriverError> {
+        let first = self.ring(driver, toll).await?;
         if !matches!(first, Outcome::RangOut | Outcome::NoAnswer) {
             return Ok(first);
         }
         tokio::time::sleep(BETWEEN_CALLS).await;
-        self.ring(driver).await
+        self.ring(driver, toll).await
     }
 
     async fn speak(
         &self,
         mut driver: Driver,
+        toll: Toll,
         identity: &Arc<Identity>,
         host: &HostName,
         within: Duration,
@@ -127,11 +142,23 @@ impl Call {
         let Outcome::Connected(_) = outcome else { return Ok(Called::Ended(outcome)) };
         let mut online = driver.into_online();
         let mut caller = Caller::new(Arc::clone(identity), host.clone(), crate::clock::now());
-        let answer = converse(&mut online, &mut caller).await;
+        toll.connected().await;
+        let answer = tokio::select! {
+            answer = converse(&mut online, &mut caller) => Ok(answer),
+            unpaid = toll.run_out() => Err(unpaid),
+        };
         tracing::debug!(?answer, "the answered call is over");
-        online.into_driver().hang_up().await.map_err(|error| line_failure(&error))?;
-        told(answer, host)
+        let hung_up = online.into_driver().hang_up().await;
+        toll.hung_up().await;
+        hung_up.map_err(|error| line_failure(&error))?;
+        told(answer.map_err(|unpaid| cut_short(&unpaid))?, host)
     }
+}
+
+/// A call that has to end because its minutes have run out.
+pub(super) fn cut_short(unpaid: &Unpaid) -> Failure {
+    let failure = Failure::from(unpaid);
+    Failure { message: format!("the call was ended: {unpaid}"), ..failure }
 }
 
 async fn converse(online: &mut Online, caller: &mut Caller) -> Answer {

@@ -87,7 +87,7 @@ pub async fn ring(
 ) -> Result<Called, Failure> {
     progress.say(host, &Event::Ringing { host: host.to_owned() });
     let called = tokio::select! {
-        called = call.make() => called?,
+        called = call.make() => called.map_err(|failure| failure.of_call_to(Callee::Host))?,
         // The line closes with the future that is dropped, and the modem hangs up.
         () = shutdown.cancelled() => return Err(interrupted()),
     };

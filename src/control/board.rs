@@ -169,6 +169,9 @@ pub struct Standing {
     /// Why the budget cannot be written down, while it cannot.
     #[serde(default)]
     pub budget_trouble: Option<String>,
+    /// What this machine's client has spent, and may; the daemon does not know it, and whoever asks adds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<View>,
     /// How the journal fares.
     #[serde(default)]
     pub journal: Health,

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::board::Standing;
 use super::client::Client;
 use super::protocol::{Answer, PretendedRing, Request};
-use super::table::{Style, table};
-use crate::budget::{self, Caps};
+use super::table::{Style, client_table, table};
+use crate::budget::{self, Caps, Purse};
 use crate::clock::unix_milliseconds as now;
 use crate::exit::{Failure, Status};
 use crate::journal::{self, Filter, JournalError, Numbers, Reader, Step, age};
@@ -34,9 +34,13 @@ pub struct Whose {
     pub caps: Caps,
     /// The machine's name in the directory.
     pub host: String,
+    /// Whether it is to be listened on at all.
+    pub listens: bool,
+    /// What its client's calls are paid from, where it is a client.
+    pub purse: Option<Purse>,
 }
 
-/// `ringup status`: once, or until Ctrl-C with `watch`. Gives the exit status: 0 while a daemon runs.
+/// `ringup status`: once, or until Ctrl-C with `watch`. Gives the exit status: 0 while a daemon runs, or where none is to.
 ///
 /// # Errors
 /// When the daemon cannot be asked.
@@ -44,11 +48,11 @@ pub async fn status(whose: &Whose, json: bool, watch: bool, stop: &CancellationT
     let request = if watch { Request::Watch } else { Request::Status };
     let Some(mut client) = Client::ask(&whose.socket, &request).await? else {
         let standing = whose.left_behind();
-        show(&standing, json, false)?;
-        return Ok(Status::NotRunning.code());
+        show(whose, &standing, json, false)?;
+        return Ok(if whose.listens { Status::NotRunning.code() } else { 0 });
     };
     let Some(mut standing) = next_standing(&mut client).await? else { return Err(gone()) };
-    show(&standing, json, watch)?;
+    show(whose, &standing, json, watch)?;
     if !watch {
         return Ok(0);
     }
@@ -57,11 +61,11 @@ pub async fn status(whose: &Whose, json: bool, watch: bool, stop: &CancellationT
             next = next_standing(&mut client) => match next? {
                 Some(next) => {
                     standing = next;
-                    show(&standing, json, true)?;
+                    show(whose, &standing, json, true)?;
                 }
                 None => return Err(gone()),
             },
-            () = tokio::time::sleep(DRAW_EVERY), if !json => show(&standing, json, true)?,
+            () = tokio::time::sleep(DRAW_EVERY), if !json => show(whose, &standing, json, true)?,
             () = stop.cancelled() => return Ok(0),
         }
     }
@@ -110,13 +114,19 @@ fn not_running(whose: &Whose) -> Failure {
     Failure::new(Status::NotRunning, message).hint("start it: systemctl start ringup-listen")
 }
 
-fn show(standing: &Standing, json: bool, live: bool) -> Result<(), Failure> {
+/// Shows how things stand with the daemon; and with the client, whose own ledger tells.
+fn show(whose: &Whose, standing: &Standing, json: bool, live: bool) -> Result<(), Failure> {
+    let standing = Standing { client: whose.purse.as_ref().and_then(Purse::view), ..standing.clone() };
     if json {
-        return print(&serde_json::to_string(standing).unwrap_or_default());
+        return print(&serde_json::to_string(&standing).unwrap_or_default());
     }
     let terminal = std::io::stdout().is_terminal();
     let style = if terminal && std::env::var_os("NO_COLOR").is_none() { Style::Terminal } else { Style::Plain };
-    let screen = table(standing, now(), &TimeZone::system(), style);
+    let screen = if whose.listens || standing.pid != 0 {
+        table(&standing, now(), &TimeZone::system(), style)
+    } else {
+        client_table(&standing, style)
+    };
     if live && terminal {
         // To the top, and what is below away: no flicker.
         return print(&format!("\u{1b}[H\u{1b}[J{}", screen.trim_end()));

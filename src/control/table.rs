@@ -5,7 +5,7 @@ use std::fmt::Write;
 use jiff::tz::TimeZone;
 
 use super::board::{LineStanding, Phase, Standing};
-use crate::budget::Left;
+use crate::budget::{Left, View};
 use crate::journal::{age, span, wake_line};
 
 /// Whether the screen understands bold letters.
@@ -22,9 +22,24 @@ pub(super) fn table(standing: &Standing, now: u64, zone: &TimeZone, style: Style
     rows.lines(standing, now);
     rows.link(standing, now);
     rows.tunnel(standing, now);
-    rows.budget(standing);
+    rows.budget("budget", &standing.budget);
+    if let Some(client) = &standing.client {
+        rows.budget("client", client);
+    }
     rows.wakes(standing, zone);
     rows.warnings(standing);
+    rows.text
+}
+
+/// The screen of a machine that calls others and waits for no calls itself.
+pub(super) fn client_table(standing: &Standing, style: Style) -> String {
+    let mut rows = Rows { text: String::new(), style };
+    let head = rows.bold("this machine has no listener, and is a client only");
+    rows.row("", &head);
+    match &standing.client {
+        Some(client) => rows.budget("client", client),
+        None => rows.row("client", "what its calls have cost cannot be read; ask as root, or as whoever calls"),
+    }
     rows.text
 }
 
@@ -89,10 +104,9 @@ impl Rows {
         self.row("tunnel", &told);
     }
 
-    fn budget(&mut self, standing: &Standing) {
-        let budget = &standing.budget;
+    fn budget(&mut self, label: &str, budget: &View) {
         let pair = |calls: Left, minutes: Left| format!("{}, {}", left(calls, "call"), left(minutes, "minute"));
-        self.row("budget", &format!("today       {}", pair(budget.calls_today, budget.minutes_today)));
+        self.row(label, &format!("today       {}", pair(budget.calls_today, budget.minutes_today)));
         self.row("", &format!("this month  {}", pair(budget.calls_this_month, budget.minutes_this_month)));
     }
 
@@ -200,7 +214,6 @@ const WAKES_SHOWN: usize = 5;
 mod tests {
     use super::super::board::{LineTrouble, LinkStanding, RecordStanding, TunnelStanding};
     use super::*;
-    use crate::budget::View;
 
     const NOW: u64 = 1_790_000_000_000;
 
@@ -247,6 +260,18 @@ ringup 0.1.0, process 812, running for 1 d 1 h
   wakes   none yet
 ";
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn what_a_client_has_spent_stands_below_the_listeners_or_alone_where_there_is_none() {
+        let used = |used, cap| Left { used, cap };
+        let client = View { calls_today: used(3, Some(20)), minutes_this_month: used(1, None), ..View::default() };
+        let standing = Standing { client: Some(client), ..online() };
+        let shown = table(&standing, NOW, &TimeZone::UTC, Style::Plain);
+        let rows = "  client  today       3 of 20 calls, 0 minutes\n          this month  0 calls, 1 minute\n";
+        assert!(shown.contains(&format!("14 calls, 1 minute\n{rows}  wakes ")), "{shown}");
+        let alone = client_table(&standing, Style::Plain);
+        assert_eq!(alone, format!("this machine has no listener, and is a client only\n{rows}"));
     }
 
     #[test]

@@ -48,6 +48,9 @@ pub use self::keep_up::KeepUp;
 pub use self::reload::{Fresh, Reloads};
 pub use self::stay::Limits;
 
+/// The section of the configuration that caps what is spent on calls.
+const BUDGET: &str = "listen.budget";
+
 /// What `ringup listen` works with.
 pub struct Settings {
     /// The lines; at least one.

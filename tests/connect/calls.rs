@@ -127,6 +127,67 @@ async fn a_number_that_the_modem_refuses_is_not_dialled_again() {
     world.fails(Status::Blacklisted, "home.dyn.example is on the modem's blacklist", "switch the modem off").await;
 }
 
+#[tokio::test]
+async fn a_budget_of_one_call_rings_once_and_refuses_the_next_by_name_whoever_makes_it() {
+    let mut world = World::new(&RUNG.replace("wait = \"5s\"", "wait = \"90s\""), "", "").await;
+    world.allow("calls-a-day = 1");
+    let mut first = world.connect(&[]);
+    first.until("waiting").await;
+    world.host.register(&world.host.online(1)).await;
+    first.end().await.found();
+    // A host that is online needs no call.
+    world.connect(&[]).end().await.found();
+
+    world.host.fall_asleep(2).await;
+    let message = "no call was made: today's calls are used up (connect.budget.calls-a-day): 1 of 1";
+    for command in ["connect", "wake"] {
+        let ended = world.client(&[command, "home", "--json"]).end().await;
+        ended.failed(Status::Budget, message, "more is allowed tomorrow");
+        assert_eq!(ended.events.last().unwrap()["callee"], "host");
+    }
+    assert_eq!(world.calls_made_to("5550102").await, 1, "nothing was dialled");
+
+    let status = world.client(&["status"]).end().await;
+    assert_eq!(status.status, Some(0), "{status:?}");
+    assert!(status.output.contains("client  today       1 of 1 calls, 0 minutes\n"), "{status:?}");
+    let json = world.client(&["status", "--json"]).end().await;
+    let json: serde_json::Value = serde_json::from_str(&json.output).unwrap();
+    assert_eq!(json["client"]["calls-today"], serde_json::json!({ "used": 1, "cap": 1 }));
+}
+
+#[tokio::test]
+async fn two_calls_are_begun_only_if_both_may_be_made_and_an_answered_one_costs_its_minutes() {
+    let mut world = World::new(&format!("wake = \"two-calls\"\n{RUNG}"), "", "").await;
+    world.allow("calls-a-month = 1");
+    let message = "this month's calls are used up (connect.budget.calls-a-month): 0 of 1, and this takes 2 calls";
+    world.connect(&[]).end().await.failed(Status::Budget, message, "more is allowed next month");
+    assert_eq!(world.calls_made_to("5550102").await, 0);
+
+    let mut world = World::new(&ANSWERED.replace("0102", "0103"), "", &party("hang-up-after = \"2s\"\n")).await;
+    let _created = Identity::create(&world.folder.path("client.identity")).unwrap();
+    world.allow("minutes-a-day = 1");
+    world.fails(Status::NoHandshake, "somebody answered at the number of home.dyn.example", "is it the right").await;
+    let message = "today's minutes are used up (connect.budget.minutes-a-day): 1 of 1";
+    world.fails(Status::Budget, message, "more is allowed tomorrow").await;
+}
+
+#[tokio::test]
+async fn a_budget_that_cannot_be_kept_allows_no_call_and_one_that_leaves_nothing_is_no_budget() {
+    let world = World::new(RUNG, "", "").await;
+    world.allow("calls-a-day = 9");
+    // A folder in the ledger's place: not even root can write to it.
+    std::fs::create_dir_all(world.folder.path("client-state/client-budget")).unwrap();
+    let message = "no call was made: the count of calls cannot be kept: cannot keep the budget in ";
+    world.wake().end().await.failed(Status::Budget, message, "make state-directory writable");
+    world.site(RUNG);
+    assert_eq!(world.wake().end().await.status, Some(0), "where nothing is capped calls are made");
+
+    world.allow("calls-a-day = 0");
+    let checked = world.client(&["check"]).end().await;
+    assert_eq!(checked.status, Some(Status::Configuration.code().into()));
+    assert!(checked.words.contains("connect.budget.calls-a-day") && checked.words.contains("expected at least 1"));
+}
+
 /// A `ringup listen` at home's line, which answers the client's key.
 async fn listener(world: &World) -> Daemon {
     let folder = &world.folder;

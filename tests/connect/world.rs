@@ -184,6 +184,21 @@ impl World {
         }
     }
 
+    /// Has the client's calls cost no more than this.
+    pub fn allow(&self, caps: &str) {
+        let client = std::fs::read_to_string(self.folder.path("client.toml")).unwrap();
+        self.folder.write("client.toml", &format!("{client}[connect.budget]\n{caps}\n"));
+    }
+
+    /// How many calls to a number were dialled until now.
+    pub async fn calls_made_to(&mut self, number: &str) -> usize {
+        self.leaves_nothing().await;
+        // The exchange tells of calls in the order in which they come.
+        let exchange = self.exchange.as_mut().unwrap();
+        while exchange.daemon.event().await["line"] != "client" {}
+        self.calls_to(number)
+    }
+
     /// What the exchange has said so far of calls to a number.
     pub fn calls_to(&self, number: &str) -> usize {
         let heard = self.exchange.as_ref().map_or(&[][..], |exchange| &exchange.daemon.heard);
@@ -290,6 +305,13 @@ impl Host {
         let mut prover = Prover::new(Arc::clone(&identity), 0);
         let place = prover.stand_at(&[[127, 0, 0, 1].into()])[0];
         Self { name: name.parse().unwrap(), identity, _prover: prover, place, resolver: Resolver::new(vec![directory]) }
+    }
+
+    /// Registers that it is asleep.
+    pub async fn fall_asleep(&self, seq: u64) {
+        let (seq, now) = (Seq::new(seq).unwrap(), WallClock::system().now());
+        let record = Record::asleep(self.name.clone(), seq, now, 600).unwrap();
+        self.register(&SignedRecord::sign(record, &self.identity)).await;
     }
 
     /// Its record with this number.

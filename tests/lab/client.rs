@@ -5,7 +5,7 @@ use std::path::Path;
 use ringup::demo::{page_of, start_page};
 use ringup::exit::Status;
 
-use super::harness::{QUICK, code, in_lab};
+use super::harness::{Lab, QUICK, code, in_lab};
 
 #[test]
 fn a_client_that_was_set_up_by_questions_alone_wakes_home() {
@@ -83,4 +83,57 @@ fn a_host_that_is_reached_is_used_over_our_own_link_whatever_becomes_of_the_othe
         let at = |name: &str| steps.iter().position(|step| step == name);
         assert!(at("queued").is_some() && at("queued") < at("ringing") && at("ringing") < at("online"), "{steps:?}");
     });
+}
+
+#[test]
+fn every_call_of_a_client_is_paid_from_one_budget_and_the_one_too_many_is_not_made() {
+    in_lab(QUICK, async |lab| {
+        // The provider, home, and the provider again.
+        allow(lab, "calls-a-day = 3");
+        lab.start().await;
+        start_page(&mut lab.world, "home").unwrap();
+        lab.fetch().await;
+        lab.free_line().await;
+        let began = lab.moment();
+        let ran = lab.connect(&[]).await;
+        assert_eq!(ran.status, code(Status::Budget), "{}", ran.errors);
+        let told = "no call was made: today's calls are used up (connect.budget.calls-a-day): 3 of 3";
+        assert!(ran.errors.contains(told), "{}", ran.errors);
+        let failed = lab.heard(began, "client").pop().unwrap();
+        assert_eq!([failed.text("cause"), failed.text("callee")], ["budget", "provider"]);
+        assert_eq!(lab.heard(began, "exchange").iter().filter(|heard| heard.event == "dialled").count(), 0);
+        let status = lab.world.run_role("client", "client", &["status", "--json"]).await.unwrap();
+        let standing: serde_json::Value = serde_json::from_str(&status.output).unwrap();
+        assert_eq!(standing["client"]["calls-today"]["used"], 3, "{standing}");
+        assert!(standing["client"]["minutes-today"]["used"].as_u64().unwrap() >= 1, "our own link is charged for");
+        assert_eq!(lab.traces("client").await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn our_own_link_ends_when_its_minutes_have_run_out_whoever_uses_it() {
+    in_lab(QUICK, async |lab| {
+        lab.start().await;
+        lab.bring_home_online().await;
+        allow(lab, "minutes-a-day = 1");
+        let began = lab.moment();
+        lab.start_connect_as("client", &["--", "sleep", "1000"]);
+        lab.since(began, "client", "online").await;
+        while !lab.ppp_interfaces("client").await.is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+        lab.world.signal("client", nix::sys::signal::Signal::SIGINT);
+        lab.world.ended("client").await.unwrap();
+        let ran = lab.connect(&[]).await;
+        assert_eq!(ran.status, code(Status::Budget), "{}", ran.errors);
+        assert!(ran.errors.contains("today's minutes are used up (connect.budget.minutes-a-day)"), "{}", ran.errors);
+        assert_eq!(lab.traces("client").await, Vec::<String>::new());
+    });
+}
+
+/// Caps what the client may spend.
+fn allow(lab: &Lab, caps: &str) {
+    let path = lab.world.folder().join("client.toml");
+    let client = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(path, format!("{client}\n[connect.budget]\n{caps}\n")).unwrap();
 }

@@ -13,14 +13,16 @@ use hayes::modem::Outcome;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedWriteHalf, pipe};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::super::call::cut_short;
 use super::{READY, Said, Want, line};
+use crate::budget::{Fare, Purse, Toll, Unpaid};
 use crate::exit::{Failure, Status};
-use crate::link::{self, CallFailure, Isp, Link, LinkEnd, Redial, Up, Verdict, line_failure};
+use crate::link::{self, CallFailure, CallStep, Isp, Link, LinkEnd, Redial, Up, Verdict, line_failure};
 
 /// How long a new keeper waits for its first lessee where it cannot know whether whoever started it is there still.
 const FIRST_LESSEE: Duration = Duration::from_secs(10);
@@ -40,6 +42,15 @@ pub struct Settings {
     pub isp: Isp,
     /// How long the link stays up after the last lessee.
     pub linger: Duration,
+    /// What its calls are paid from.
+    pub purse: Purse,
+}
+
+/// Our own link, and what it costs.
+struct Raised {
+    link: Link,
+    up: Up,
+    toll: Toll,
 }
 
 /// Standard input as a lifeline, for [`run`], if it is a pipe.
@@ -110,7 +121,7 @@ struct Keeper<'run> {
     /// What was wanted while we hung up.
     waiting: VecDeque<(u64, Want)>,
     lessees: BTreeMap<u64, OwnedWriteHalf>,
-    link: Option<(Link, Up)>,
+    link: Option<Raised>,
     quit: bool,
     alone_since: Instant,
     ever: bool,
@@ -120,6 +131,7 @@ struct Keeper<'run> {
 enum Woken {
     Told(Told),
     LinkEnded,
+    RunOut(Unpaid),
     Over,
 }
 
@@ -132,7 +144,7 @@ impl Keeper<'_> {
             let deadline = self.end();
             let woken = tokio::select! {
                 told = self.told.recv() => told.map_or(Woken::Over, Woken::Told),
-                () = link_end(&mut self.link) => Woken::LinkEnded,
+                ended = link_end(&mut self.link) => ended,
                 () = crate::clock::sleep_until(deadline.map(Instant::into_std)) => Woken::Over,
                 () = parted(&mut self.lifeline), if !self.ever => Woken::Over,
                 () = self.shutdown.cancelled() => Woken::Over,
@@ -140,6 +152,11 @@ impl Keeper<'_> {
             match woken {
                 Woken::Over => return,
                 Woken::LinkEnded => {
+                    self.lower().await;
+                    self.say_all(&Said::Down).await;
+                }
+                Woken::RunOut(unpaid) => {
+                    tracing::warn!("our own link ends: {unpaid}");
                     self.lower().await;
                     self.say_all(&Said::Down).await;
                 }
@@ -152,7 +169,7 @@ impl Keeper<'_> {
         match told {
             Told::Wants(lessee, Want::Up) => self.raise_for(lessee).await,
             Told::Wants(lessee, Want::Status) => {
-                let said = self.link.as_ref().map_or(Said::Down, |(_, up)| Said::Up(up.clone()));
+                let said = self.link.as_ref().map_or(Said::Down, |raised| Said::Up(raised.up.clone()));
                 self.say(lessee, &said).await;
             }
             Told::Wants(lessee, want @ (Want::Down | Want::Quit)) => {
@@ -215,8 +232,8 @@ impl Keeper<'_> {
     }
 
     async fn raise_for(&mut self, lessee: u64) {
-        if let Some((_, up)) = &self.link {
-            let said = Said::Up(up.clone());
+        if let Some(raised) = &self.link {
+            let said = Said::Up(raised.up.clone());
             return self.say(lessee, &said).await;
         }
         self.say(lessee, &Said::Dialling).await;
@@ -225,8 +242,7 @@ impl Keeper<'_> {
         let mut last = None;
         let (tell, mut steps) = mpsc::channel(1);
         let raised = {
-            let raising = raise(self.settings, &tell);
-            tokio::pin!(raising);
+            let mut raising = Box::pin(raise(self.settings, &tell)); // a modem is much to carry about
             loop {
                 tokio::select! {
                     raised = &mut raising => break Some(raised),
@@ -253,9 +269,10 @@ impl Keeper<'_> {
             }
         };
         let said = match raised {
-            Some(Ok((link, up))) => {
-                tracing::info!(interface = %up.interface, "our own link is up");
-                self.link = Some((link, up.clone()));
+            Some(Ok(raised)) => {
+                tracing::info!(interface = %raised.up.interface, "our own link is up");
+                let up = raised.up.clone();
+                self.link = Some(raised);
                 Said::Up(up)
             }
             Some(Err(failure)) => {
@@ -283,7 +300,7 @@ impl Keeper<'_> {
     }
 
     async fn lower(&mut self) {
-        let Some((link, _up)) = self.link.take() else { return };
+        let Some(Raised { link, toll, .. }) = self.link.take() else { return };
         let (end, driver) = link.close().await;
         tracing::info!(cause = %end, "our own link is down");
         if let Some(mut driver) = driver
@@ -291,6 +308,7 @@ impl Keeper<'_> {
         {
             tracing::warn!(%error, "the line did not hang up; closing it");
         }
+        toll.hung_up().await;
     }
 
     async fn say(&mut self, lessee: u64, said: &Said) {
@@ -310,7 +328,7 @@ impl Keeper<'_> {
 }
 
 /// Calls the provider, again after a pause where that may help, and tells of it.
-async fn raise(settings: &Settings, tell: &mpsc::Sender<Said>) -> Result<(Link, Up), Failure> {
+async fn raise(settings: &Settings, tell: &mpsc::Sender<Said>) -> Result<Raised, Failure> {
     let mut redial = Redial::new();
     let mut heard = Vec::new();
     let mut calls = 0;
@@ -353,8 +371,8 @@ fn may_pass(failure: &CallFailure) -> bool {
     }
 }
 
-/// Calls the provider once; the line is free again when that has failed.
-async fn call(settings: &Settings) -> Result<Result<(Link, Up), CallFailure>, Failure> {
+/// Calls the provider once, if the budget allows it; the line is free again when that has failed.
+async fn call(settings: &Settings) -> Result<Result<Raised, CallFailure>, Failure> {
     let opened = async {
         let mut driver = Driver::open(&settings.line, settings.modem.clone())?;
         driver.lock()?;
@@ -362,8 +380,40 @@ async fn call(settings: &Settings) -> Result<Result<(Link, Up), CallFailure>, Fa
         Ok::<Driver, DriverError>(driver)
     };
     let driver = opened.await.map_err(|error| line_failure(&error))?;
-    let called = link::call(Some(driver), &settings.isp, |step| tracing::info!(?step, "our own link")).await;
-    Ok(called.map_err(|(failure, _driver)| failure))
+    let mut toll = settings.purse.pay(Fare::Talk).await.map_err(|unpaid| Failure::from(&unpaid))?;
+    toll.made();
+    let (tell, answered) = oneshot::channel();
+    let mut tell = Some(tell);
+    let call = link::call(Some(driver), &settings.isp, |step| {
+        tracing::info!(?step, "our own link");
+        if step == CallStep::Connected && tell.take().is_some_and(|tell| tell.send(()).is_err()) {
+            tracing::debug!("nobody charges for the call");
+        }
+    });
+    let called = tokio::select! {
+        called = call => called,
+        unpaid = charged(&toll, answered) => return Err(cut_short(&unpaid)),
+    };
+    match called {
+        Ok((link, up)) => {
+            // A peers file dials by itself: nobody has said when the call began.
+            toll.connected().await;
+            Ok(Ok(Raised { link, up, toll }))
+        }
+        Err((failure, _driver)) => {
+            toll.hung_up().await;
+            Ok(Err(failure))
+        }
+    }
+}
+
+/// Charges for a call from its answer on, until nothing is left to pay with; for ever while nobody answers.
+async fn charged(toll: &Toll, answered: oneshot::Receiver<()>) -> Unpaid {
+    if answered.await.is_err() {
+        return std::future::pending().await;
+    }
+    toll.connected().await;
+    toll.run_out().await
 }
 
 /// Waits for the end of a lifeline; for ever if there is none.
@@ -375,10 +425,12 @@ async fn parted(lifeline: &mut Option<pipe::Receiver>) {
     }
 }
 
-async fn link_end(link: &mut Option<(Link, Up)>) {
-    match link {
-        Some((link, _up)) => drop(link.ended().await),
-        None => std::future::pending().await,
+/// Waits until the link has ended, or is to end because nothing is left to pay it with; for ever if there is none.
+async fn link_end(raised: &mut Option<Raised>) -> Woken {
+    let Some(Raised { link, toll, .. }) = raised else { return std::future::pending().await };
+    tokio::select! {
+        _end = link.ended() => Woken::LinkEnded,
+        unpaid = toll.run_out() => Woken::RunOut(unpaid),
     }
 }
 

@@ -5,6 +5,7 @@ use domain::base::iana::Rcode;
 use hayes::modem::Outcome;
 
 use super::{CallOver, Event};
+use crate::budget::{Cap, Fare, Left, Unpaid, View};
 use crate::connect::attempt::{every_failure, every_note};
 use crate::connect::call::told;
 use crate::connect::command::every_command;
@@ -70,7 +71,16 @@ fn every_call() -> Vec<Failure> {
         link(LinkEnd::CarrierLost),
     ];
     let provider = provider.map(|failure| Failure::from(&failure).of_call_to(Callee::Provider));
-    told.map(|failure| failure.of_call_to(Callee::Host)).chain(provider).collect()
+    let view = View { calls_today: Left { used: 3, cap: Some(3) }, ..View::default() };
+    let month = View { minutes_this_month: Left { used: 61, cap: Some(60) }, ..View::default() };
+    let trouble = Some("/var/lib/ringup/client-budget: Read-only file system (os error 30)".to_owned());
+    let unpaid = [
+        Unpaid { cap: Cap::CallsADay, fare: Fare::Rings(2), view, trouble: None },
+        Unpaid { cap: Cap::MinutesAMonth, fare: Fare::Talk, view: month, trouble: None },
+        Unpaid { cap: Cap::NotKept, fare: Fare::Rings(1), view, trouble },
+    ];
+    let unpaid = unpaid.iter().map(|unpaid| Failure::from(unpaid).of_call_to(Callee::Host));
+    told.map(|failure| failure.of_call_to(Callee::Host)).chain(provider).chain(unpaid).collect()
 }
 
 /// What the directory's answer may be, and what is remembered.
@@ -108,6 +118,7 @@ fn is_of_the_client(status: Status) -> bool {
         | Status::NoAnswer
         | Status::NoCarrier
         | Status::Blacklisted
+        | Status::Budget
         | Status::NoLink
         | Status::LinkRefused
         | Status::DirectoryUnreachable

@@ -62,7 +62,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AlreadyOnline => f.write_str("the machine is online, or on its way there"),
-            Self::Budget(cap) => cap.fmt(f),
+            Self::Budget(cap) => f.write_str(&cap.told(crate::listen::BUDGET)),
             Self::Cooldown => f.write_str("the last wake was too short a time ago"),
             Self::FirstOfTwo => f.write_str("it was the first of the two calls that it takes"),
             Self::GoneBeforeAnswer => f.write_str("the caller hung up before it could be answered"),

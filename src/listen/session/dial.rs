@@ -5,6 +5,7 @@ use std::time::Instant;
 use hayes::driver::{Driver, DriverError};
 use hayes::modem;
 
+use super::super::BUDGET;
 use super::super::line::{CADENCE_MARGIN, next};
 use super::{Again, Event, Left, Session, is_to_end};
 use crate::exit::Failure;
@@ -25,8 +26,9 @@ impl Session<'_> {
         }
         loop {
             if let Err(cap) = self.house.chronicle.spend(self.line).await {
-                tracing::warn!(line = self.line, "no call: {cap}");
-                self.say(&Event::Spent { cause: format!("refused: {cap}") });
+                let cause = cap.told(BUDGET);
+                tracing::warn!(line = self.line, "no call: {cause}");
+                self.say(&Event::Spent { cause: format!("refused: {cause}") });
                 return Err(self.leave(line));
             }
             self.calls += 1;
@@ -64,7 +66,7 @@ impl Session<'_> {
             tokio::select! {
                 called = &mut call => return Some(called),
                 cap = house.front().budget.run_out() => {
-                    house.say(name, &Event::Spent { cause: cap.to_string() });
+                    house.say(name, &Event::Spent { cause: cap.told(BUDGET) });
                     return None;
                 }
                 asked = next(self.asks) => if is_to_end(asked) {

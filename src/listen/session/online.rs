@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::BUDGET;
 use super::super::line::next;
 use super::super::stay::{Advice, Leave, Stay};
 use super::super::telling::{tell, tell_tunnel, tell_withdrawal};
@@ -74,8 +75,9 @@ impl Session<'_> {
                     }
                 }
                 cap = house.front().budget.run_out() => {
-                    tracing::warn!(line = self.line, "the link ends: {cap}");
-                    self.say(&Event::Spent { cause: cap.to_string() });
+                    let cause = cap.told(BUDGET);
+                    tracing::warn!(line = self.line, "the link ends: {cause}");
+                    self.say(&Event::Spent { cause });
                     return None;
                 }
                 asked = next(self.asks) => if is_to_end(asked) {
