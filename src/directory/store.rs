@@ -201,9 +201,10 @@ impl Store {
         let transaction = self.connection.transaction()?;
         {
             let mut host = transaction.prepare_cached(
-                "INSERT INTO host (host, statement, received, key, time_signed, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                "INSERT INTO host (host, statement, received, key, time_signed, mac, latest)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                  ON CONFLICT (host) DO UPDATE
-                 SET statement = ?2, received = ?3, key = ?4, time_signed = ?5, expired = 0,
+                 SET statement = ?2, received = ?3, key = ?4, time_signed = ?5, expired = 0, latest = coalesce(?7, latest),
                      mac = CASE WHEN length(?6) > 0 AND key = ?4 AND time_signed = ?5
                            THEN CAST(mac || ?6 AS BLOB) ELSE ?6 END",
             )?;
@@ -217,7 +218,8 @@ impl Store {
                      time_signed = excluded.time_signed",
             )?;
             let mut history = transaction.prepare_cached(
-                "INSERT INTO history (host, seq, received, key, statement) VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO history (host, seq, received, key, statement, previous)
+                 VALUES (?1, ?2, ?3, ?4, ?5, (SELECT latest FROM host WHERE host = ?1))",
             )?;
             for entry in entries {
                 let (name, statement) = (entry.statement.host().as_str(), entry.statement.to_string());
@@ -229,10 +231,12 @@ impl Store {
                 if entry.displaces {
                     displaced.execute([name])?;
                 }
-                host.execute(params![name, statement, received, entry.key, signed, mac])?;
-                if !entry.renews {
-                    history.execute(params![name, seq, received, entry.key, statement])?;
-                }
+                let latest = if entry.renews {
+                    None
+                } else {
+                    Some(history.insert(params![name, seq, received, entry.key, statement])?)
+                };
+                host.execute(params![name, statement, received, entry.key, signed, mac, latest])?;
             }
         }
         finish(transaction, serial)
@@ -248,14 +252,15 @@ impl Store {
         let transaction = self.connection.transaction()?;
         {
             let now = i64::try_from(now).unwrap_or(i64::MAX);
-            let mut mark = transaction.prepare_cached("UPDATE host SET expired = 1 WHERE host = ?1")?;
             let mut history = transaction.prepare_cached(
-                "INSERT INTO history (host, seq, received, key, statement, expired)
-                 SELECT host, 0, ?2, key, statement, 1 FROM host WHERE host = ?1",
+                "INSERT INTO history (host, seq, received, key, statement, expired, previous)
+                 SELECT host, 0, ?2, key, statement, 1, latest FROM host WHERE host = ?1",
             )?;
+            let mut mark = transaction.prepare_cached("UPDATE host SET expired = 1, latest = ?2 WHERE host = ?1")?;
             for host in hosts {
-                mark.execute([host.as_str()])?;
-                history.execute(params![host.as_str(), now])?;
+                if history.execute(params![host.as_str(), now])? > 0 {
+                    mark.execute(params![host.as_str(), transaction.last_insert_rowid()])?;
+                }
             }
         }
         finish(transaction, serial)
@@ -273,15 +278,23 @@ impl Store {
     pub(super) fn prune(&mut self, before: u64, most: u32) -> rusqlite::Result<usize> {
         let before = i64::try_from(before).unwrap_or(i64::MAX);
         let transaction = self.connection.transaction()?;
-        let forgotten = transaction
+        let old: Vec<(i64, i64)> = transaction
             .prepare_cached(
-                "DELETE FROM history WHERE id IN (
-                     SELECT old.id FROM history AS old WHERE old.received < ?1 AND EXISTS (
-                         SELECT 1 FROM history AS newer
-                         WHERE newer.host = old.host AND newer.id > old.id AND newer.received < ?1)
-                     ORDER BY old.id LIMIT ?2)",
+                "SELECT newer.id, old.id FROM history AS newer JOIN history AS old ON old.id = newer.previous
+                 WHERE newer.received < ?1 AND old.received < ?1 ORDER BY newer.id LIMIT ?2",
             )?
-            .execute(params![before, most])?;
+            .query_map(params![before, most], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        {
+            let mut pass_over = transaction.prepare_cached(
+                "UPDATE history SET previous = (SELECT old.previous FROM history AS old WHERE old.id = ?2) WHERE id = ?1",
+            )?;
+            let mut forget = transaction.prepare_cached("DELETE FROM history WHERE id = ?1")?;
+            for (newer, old) in &old {
+                pass_over.execute([newer, old])?;
+                forget.execute([old])?;
+            }
+        }
         // What was committed last before the time can still be told apart from what came later.
         transaction.execute(
             "DELETE FROM edition WHERE last < (
@@ -290,7 +303,7 @@ impl Store {
         )?;
         transaction.execute("DELETE FROM fence WHERE time_signed < ?1", [before])?;
         transaction.commit()?;
-        Ok(forgotten)
+        Ok(old.len())
     }
 
     /// Gives where the database is.

@@ -26,8 +26,12 @@ pub(super) struct Past {
 /// Reads a host's history.
 pub(super) fn read(database: &Path, host: &HostName, most: u32) -> rusqlite::Result<Vec<Past>> {
     let connection = open_to_read(database)?;
-    let mut statement = connection
-        .prepare("SELECT received, key, statement, expired FROM history WHERE host = ?1 ORDER BY id DESC LIMIT ?2")?;
+    let mut statement = connection.prepare(
+        "WITH RECURSIVE past (id) AS (
+             SELECT latest FROM host WHERE host = ?1
+             UNION ALL SELECT previous FROM past JOIN history USING (id))
+         SELECT received, key, statement, expired FROM past CROSS JOIN history USING (id) LIMIT ?2",
+    )?;
     let mut rows = statement.query(rusqlite::params![host.as_str(), most])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {

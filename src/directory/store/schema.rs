@@ -32,10 +32,10 @@ pub(super) fn migrate(connection: &mut Connection, from: i64, apex: &HostName) -
 type Step = fn(&Transaction<'_>, &HostName) -> rusqlite::Result<()>;
 
 /// How to each version from the one before.
-const STEPS: [Step; 4] = [registrations, editions, fences, configurations];
+const STEPS: [Step; 5] = [registrations, editions, fences, configurations, chains];
 
 /// The version of the schema this program writes.
-pub(in crate::directory) const VERSION: i64 = 4;
+pub(in crate::directory) const VERSION: i64 = 5;
 
 /// The zone, what is known of each host, and all that was.
 fn registrations(transaction: &Transaction<'_>, apex: &HostName) -> rusqlite::Result<()> {
@@ -82,10 +82,23 @@ fn configurations(transaction: &Transaction<'_>, _apex: &HostName) -> rusqlite::
     transaction.execute_batch("ALTER TABLE zone ADD COLUMN configured BLOB;")
 }
 
+/// Each row of the history names the one before it of its host, and the host the last of them: that costs a registration no
+/// page of an index beside the two that it writes anyway.
+fn chains(transaction: &Transaction<'_>, _apex: &HostName) -> rusqlite::Result<()> {
+    transaction.execute_batch(
+        "ALTER TABLE history ADD COLUMN previous INTEGER;
+         ALTER TABLE host ADD COLUMN latest INTEGER;
+         UPDATE history SET previous = (
+             SELECT max(earlier.id) FROM history AS earlier WHERE earlier.host = history.host AND earlier.id < history.id);
+         UPDATE host SET latest = (SELECT max(id) FROM history WHERE history.host = host.host);
+         DROP INDEX history_by_host;",
+    )
+}
+
 /// "RNG1", the mark of our databases in their header.
 const APPLICATION: i64 = 0x524e_4731;
 
-/// Makes a database of the first version, at serial 7, with one host in it.
+/// Makes a database of the first version, at serial 7, with one host in it that spoke twice.
 #[cfg(test)]
 pub(super) fn first_version(connection: &Connection, statement: &str) {
     connection
@@ -105,5 +118,8 @@ pub(super) fn first_version(connection: &Connection, statement: &str) {
         )
         .unwrap();
     connection.execute("INSERT INTO host VALUES ('home.dyn.test', ?1, 5, 'home', 5, x'01')", [statement]).unwrap();
-    connection.execute("INSERT INTO history VALUES (1, 'home.dyn.test', 5, 5, 'home', ?1)", [statement]).unwrap();
+    for id in 1..=2 {
+        let row = rusqlite::params![id, statement];
+        connection.execute("INSERT INTO history VALUES (?1, 'home.dyn.test', 5, 5, 'home', ?2)", row).unwrap();
+    }
 }

@@ -43,9 +43,9 @@ impl<'c> Snapshot<'c> {
             .optional()?;
         let Some(last) = last else { return Ok(None) };
         let mut changed = self.transaction.prepare(
-            "SELECT host.host, host.statement, host.expired, (
-                 SELECT max(id) FROM history WHERE history.host = host.host AND history.id <= ?1)
-             FROM host WHERE host IN (SELECT DISTINCT host FROM history WHERE id > ?1)",
+            "SELECT host.host, host.statement, host.expired, first.previous
+             FROM history AS first CROSS JOIN host ON host.host = first.host
+             WHERE first.id > ?1 AND coalesce(first.previous, 0) <= ?1 ORDER BY host.host",
         )?;
         let mut before = self.transaction.prepare("SELECT host, statement, expired FROM history WHERE id = ?1")?;
         let mut rows = changed.query([last])?;

@@ -65,6 +65,41 @@ fn what_changed_since_a_serial_is_told_until_it_is_forgotten() {
     assert_eq!(store.prune(NOW + 3, 100).unwrap(), 0);
 }
 
+/// What is left of each host's history, newest first, by the way that leads from row to row.
+fn chains(store: &Store) -> Vec<(String, Vec<i64>)> {
+    let mut hosts = store.connection.prepare("SELECT host, latest FROM host ORDER BY host").unwrap();
+    let hosts = hosts.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let mut previous = store.connection.prepare("SELECT previous FROM history WHERE id = ?1").unwrap();
+    let chain = |(host, latest): (String, Option<i64>)| {
+        let next = |id: &i64| previous.query_row([id], |row| row.get(0)).unwrap();
+        (host, std::iter::successors(latest, next).collect())
+    };
+    hosts.map(Result::unwrap).map(chain).collect()
+}
+
+#[test]
+fn a_history_is_a_chain_from_which_old_links_are_taken_out() {
+    let (folder, fixture) = (Scratch::new("chains"), Fixture::new());
+    let (mut store, _) = open(&folder, &fixture.zone).unwrap();
+    // The clock was set back for the third.
+    for (host, received) in [("a", 1), ("b", 1), ("a", 9), ("a", 2), ("b", 3), ("a", 4), ("b", 5)] {
+        let statement = Statement::Removed(format!("{host}.dyn.test").parse().unwrap());
+        store.commit(std::iter::once(&Entry::new(statement, received, "admin")), 2).unwrap();
+    }
+    let renewal = Entry { renews: true, ..Entry::new(Statement::Removed(host("a.dyn.test")), 5, "admin") };
+    store.commit(std::iter::once(&renewal), 2).unwrap();
+    let left = |store: &Store| chains(store).into_iter().map(|(_, chain)| chain).collect::<Vec<_>>();
+    assert_eq!(left(&store), [vec![6, 4, 3, 1], vec![7, 5, 2]]);
+    assert_eq!(store.prune(5, 1).unwrap(), 1);
+    assert_eq!(left(&store), [vec![6, 4, 3, 1], vec![7, 5]]);
+    assert_eq!(store.prune(5, 9).unwrap(), 1);
+    assert_eq!(left(&store), [vec![6, 3, 1], vec![7, 5]], "what seems to be newer stays");
+    assert_eq!(store.prune(5, 9).unwrap(), 0);
+    assert_eq!(store.prune(10, 9).unwrap(), 3);
+    assert_eq!(left(&store), [vec![6], vec![7]]);
+    assert_eq!(rows(&store, "history"), 2);
+}
+
 #[test]
 fn a_copy_is_whole_while_the_directory_goes_on() {
     let (folder, fixture) = (Scratch::new("backup"), Fixture::new());
@@ -105,6 +140,7 @@ fn a_database_of_the_first_version_is_brought_up_to_date() {
     schema::first_version(&connection, &fixture.statement(5, &["203.0.113.5"]).to_string());
     drop(connection);
     let (mut store, index) = open(&folder, &fixture.zone).unwrap();
+    assert_eq!(chains(&store), [("home.dyn.test".to_owned(), vec![2, 1])]);
     assert_eq!((index.find(b"\x04home").unwrap().seq, index.serial), (5, 8), "what was configured is new to it");
     commit(&mut store, &fixture, 6, NOW, 9);
     let mut connection = open_to_read(&folder.path("directory.db")).unwrap();
@@ -130,7 +166,7 @@ fn other_versions_other_programs_and_bad_rows_are_refused() {
         drop(store);
         open(&folder, &fixture.zone).map(|_| ())
     };
-    let bad_row = "INSERT INTO host VALUES ('home.dyn.test', 'ringup1 s=online', 1, 'home', 1, x'00', 0)";
+    let bad_row = "INSERT INTO host VALUES ('home.dyn.test', 'ringup1 s=online', 1, 'home', 1, x'00', 0, NULL)";
     assert!(matches!(change(bad_row), Err(StoreError::Damaged { .. })));
     for (name, pragma) in [("newer", "PRAGMA user_version = 99"), ("other", "PRAGMA application_id = 7")] {
         let folder = Scratch::new(name);
