@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use domain::base::iana::Rtype;
 
@@ -22,7 +23,7 @@ use crate::record::{HostName, Record, RecordError, Seq, StatementError, VerifyEr
 #[derive(Clone, Debug)]
 pub(super) struct Change {
     /// The name of the credential that it came with.
-    pub(super) by: String,
+    pub(super) by: Arc<str>,
     /// The signature on the request, where it had one.
     pub(super) fence: Option<Fence>,
     /// The lease, in seconds, of a record without the host's statement; `None` where the statement is a must.
@@ -39,8 +40,8 @@ pub(super) struct Change {
 
 impl Change {
     /// A change without a signature, prerequisites, and anything wrong with its form.
-    pub(super) fn of(by: &str, wanted: Vec<Wanted>) -> Self {
-        let (by, prerequisites) = (by.to_owned(), Vec::new());
+    pub(super) fn of(by: impl Into<Arc<str>>, wanted: Vec<Wanted>) -> Self {
+        let (by, prerequisites) = (by.into(), Vec::new());
         Self { by, fence: None, uncertified: None, prerequisites, premise: Ok(()), wanted, form: Ok(()) }
     }
 }
@@ -163,7 +164,7 @@ pub(super) fn decide(view: &View<'_>, change: &Change, now: u64) -> Result<Vec<E
         let Some((statement, renews)) = decided else { continue };
         let fence = change.fence.clone();
         let displaces = displaces(view, change, kept);
-        entries.push(Entry { fence, displaces, renews, ..Entry::new(statement, now, &change.by) });
+        entries.push(Entry { fence, displaces, renews, ..Entry::new(statement, now, Arc::clone(&change.by)) });
     }
     Ok(entries)
 }

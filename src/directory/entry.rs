@@ -1,5 +1,7 @@
 //! A host's last accepted registration, as it goes to the disk and into the index.
 
+use std::sync::Arc;
+
 use super::book::Refusal;
 use super::statement::Statement;
 use crate::record::{HostName, Record, SignedRecord, State};
@@ -11,7 +13,7 @@ pub(super) struct Entry {
     /// When we accepted it, by our clock, in Unix seconds: leases run from here, as hosts' clocks may be wrong.
     pub(super) received: u64,
     /// The name of the credential that registered it.
-    pub(super) key: String,
+    pub(super) key: Arc<str>,
     /// The signature that it came with, if it came with one.
     pub(super) fence: Option<Fence>,
     /// The lease ran out, and the zone says so to those who have copies of it.
@@ -24,8 +26,8 @@ pub(super) struct Entry {
 
 impl Entry {
     /// A registration without a signature on its way here, which takes no signed one's place.
-    pub(super) fn new(statement: Statement, received: u64, key: &str) -> Self {
-        Self { statement, received, key: key.to_owned(), fence: None, expired: false, displaces: false, renews: false }
+    pub(super) fn new(statement: Statement, received: u64, key: impl Into<Arc<str>>) -> Self {
+        Self { statement, received, key: key.into(), fence: None, expired: false, displaces: false, renews: false }
     }
 }
 

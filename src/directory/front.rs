@@ -88,10 +88,8 @@ impl Front {
 
     /// Has the change of an update decided and put on the disk; hands its answer to `send` then.
     pub(super) fn record(&self, pending: Box<Pending>, send: impl FnOnce(Vec<u8>) + Send + 'static) {
-        let clock = self.clock.clone();
-        self.hand_over(pending.change.clone(), Via::Dns, move |decided| {
-            send(pending.answer(&decided.outcome, clock.now()));
-        });
+        let (clock, Pending { change, asker }) = (self.clock.clone(), *pending);
+        self.hand_over(change, Via::Dns, move |decided| send(asker.answer(&decided.outcome, clock.now())));
     }
 
     /// Has a change decided, and put on the disk if it is accepted.
@@ -108,7 +106,7 @@ impl Front {
     }
 
     fn hand_over(&self, change: Change, via: Via, told: impl FnOnce(Decided) + Send + 'static) {
-        let by = change.by.clone();
+        let by = Arc::clone(&change.by);
         let host = change.wanted.first().map(|wanted| wanted.host.clone());
         let figures = Arc::clone(&self.figures);
         let done = Box::new(move |decided: Decided| {

@@ -106,7 +106,7 @@ impl World {
             }
             Err(refusal) => Outcome::Refused(refusal),
         };
-        assert!(!pending.answer(&outcome, NOW).is_empty(), "who signs gets an answer");
+        assert!(!pending.asker.answer(&outcome, NOW).is_empty(), "who signs gets an answer");
         changed
     }
 }

@@ -234,9 +234,9 @@ impl Store {
                 let latest = if entry.renews {
                     None
                 } else {
-                    Some(history.insert(params![name, seq, received, entry.key, statement])?)
+                    Some(history.insert(params![name, seq, received, &*entry.key, statement])?)
                 };
-                host.execute(params![name, statement, received, entry.key, signed, mac, latest])?;
+                host.execute(params![name, statement, received, &*entry.key, signed, mac, latest])?;
             }
         }
         finish(transaction, serial)
@@ -445,7 +445,7 @@ fn read_all(connection: &Connection, serial: u32, zone: &Zone) -> rusqlite::Resu
             return Ok(Err(format!("the row of {} holds no statement of a host in the zone", host.escape_default())));
         };
         let (key, received, expired) = (row.get::<_, String>(3)?, row.get::<_, i64>(2)?.unsigned_abs(), row.get(6)?);
-        let unsigned = Entry { expired, ..Entry::new(statement, received, &key) };
+        let unsigned = Entry { expired, ..Entry::new(statement, received, key) };
         let signatures: Vec<Fence> = fences(row, 4)?.collect();
         if signatures.is_empty() {
             index.insert(&unsigned, zone);

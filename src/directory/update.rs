@@ -18,8 +18,10 @@ use super::book::{Change, Condition, MOST_HOSTS, Prerequisite, Refusal, Step, Wa
 use super::entry::{Certified, Fence};
 use super::request::Request;
 use super::zone::{Zone, wire};
+use crate::dns::TsigKey;
+use crate::dns::name::{self, Part};
 use crate::dns::tsig::{self, Signed};
-use crate::dns::{TsigKey, name};
+use crate::record::HostName;
 
 /// What a message with the operation UPDATE comes to.
 #[derive(Debug)]
@@ -36,6 +38,12 @@ pub(super) enum Received {
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) change: Change,
+    pub(super) asker: Asker,
+}
+
+/// Who gets the answer to an update, signed.
+#[derive(Debug)]
+pub(super) struct Asker {
     request: Signed,
     key: TsigKey,
 }
@@ -62,14 +70,14 @@ pub(super) fn receive(request: &Request<'_>, zone: &Zone, now: u64) -> Received 
     if let Err(code) = check_zone(&outline, zone) {
         return Received::Answer(signed_failure(&outline, code, &signed, &key, now));
     }
-    let mut change = Change::of(key.name(), Vec::new());
+    let mut change = Change::of(key.shared_name(), Vec::new());
     change.fence = Some(Fence::new(signed.tsig.time_signed(), signed.tsig.mac().as_bytes()));
     change.premise = read_prerequisites(message, &mut change.prerequisites);
     change.form = read_updates(message, zone, &mut change.wanted);
-    Received::Change(Box::new(Pending { change, request: signed, key }))
+    Received::Change(Box::new(Pending { change, asker: Asker { request: signed, key } }))
 }
 
-impl Pending {
+impl Asker {
     /// Writes the signed answer that tells how the change ended.
     pub(super) fn answer(&self, outcome: &Outcome, now: u64) -> Vec<u8> {
         let code = match outcome {
@@ -184,27 +192,37 @@ fn read_updates(message: Message<&[u8]>, zone: &Zone, wanted: &mut Vec<Wanted>) 
             form = form.and(Err(Refusal::OutsideZone));
             continue;
         }
-        let host = name::to_statement_host(&owner).or_else(|| name::to_host(&owner));
-        if let Some(host) = &host
-            && wanted.iter().all(|wanted| wanted.host != *host)
-        {
-            if wanted.len() == MOST_HOSTS {
-                policy = policy.and(Err(Refusal::TooManyHosts));
-                continue;
+        let named = match name::read(&owner) {
+            Some((host, part)) => {
+                let Some(wanted) = wanted_of(wanted, host) else {
+                    policy = policy.and(Err(Refusal::TooManyHosts));
+                    continue;
+                };
+                Some((wanted, part))
             }
-            wanted.push(Wanted { host: host.clone(), steps: Vec::new() });
-        }
-        match read_update(&record) {
-            Ok(Read::Step(step)) => {
-                let wanted = wanted.iter_mut().find(|wanted| Some(&wanted.host) == host.as_ref());
-                wanted.into_iter().for_each(|wanted| wanted.steps.push(step.clone()));
-            }
+            None => None,
+        };
+        let read = read_update(&record, named.as_ref().map(|(wanted, part)| (&wanted.host, *part)));
+        match read {
+            Ok(Read::Step(step)) => named.into_iter().for_each(|(wanted, _)| wanted.steps.push(step.clone())),
             Ok(Read::Nothing) => {}
             Ok(Read::Other) => policy = policy.and(Err(Refusal::OtherRecords)),
             Err(refusal) => form = form.and(Err(refusal)),
         }
     }
     policy.and(form)
+}
+
+/// Finds what is wanted of a host, or begins with it; `None` where it is one host too many.
+fn wanted_of(wanted: &mut Vec<Wanted>, host: HostName) -> Option<&mut Wanted> {
+    let at = wanted.iter().position(|wanted| wanted.host == host).unwrap_or(wanted.len());
+    if at == MOST_HOSTS {
+        return None;
+    }
+    if at == wanted.len() {
+        wanted.push(Wanted { host, steps: Vec::new() });
+    }
+    wanted.get_mut(at)
 }
 
 /// What a record of the update section comes to.
@@ -216,8 +234,8 @@ enum Read {
     Other,
 }
 
-/// Reads one record of the update section.
-fn read_update(record: &ParsedRecord<'_, &[u8]>) -> Result<Read, Refusal> {
+/// Reads one record of the update section, under a host's name if it has one.
+fn read_update(record: &ParsedRecord<'_, &[u8]>, named: Option<(&HostName, Part)>) -> Result<Read, Refusal> {
     let (class, rtype) = (record.class(), record.rtype());
     let is_meta = is_meta(rtype) || rtype == Rtype::ANY;
     let is_fine = match class {
@@ -229,17 +247,14 @@ fn read_update(record: &ParsedRecord<'_, &[u8]>) -> Result<Read, Refusal> {
     if !is_fine {
         return Err(Refusal::Malformed);
     }
-    let owner = record.owner();
-    if let Some(host) = name::to_statement_host(&owner) {
+    let Some((host, part)) = named else { return Ok(Read::Other) };
+    if part == Part::Statement {
         return Ok(match (class, rtype) {
-            (Class::IN, Rtype::TXT) => Read::Step(Step::AddStatement(Certified::read(&host, &read_text(record)?))),
+            (Class::IN, Rtype::TXT) => Read::Step(Step::AddStatement(Certified::read(host, &read_text(record)?))),
             (Class::ANY | Class::NONE, Rtype::TXT) | (Class::ANY, Rtype::ANY) => Read::Step(Step::DeleteStatement),
             (Class::ANY | Class::NONE, _) => Read::Nothing,
             (_, _) => Read::Other,
         });
-    }
-    if name::to_host(&owner).is_none() {
-        return Ok(Read::Other);
     }
     Ok(match (class, rtype) {
         (Class::IN, Rtype::A | Rtype::AAAA) => Read::Step(Step::AddAddress(read_address(record)?)),

@@ -20,23 +20,30 @@ pub fn of_statement(host: &HostName) -> Name<Vec<u8>> {
     from_labels(std::iter::once(STATEMENT_LABEL).chain(host.labels()))
 }
 
-/// Reads a host's name from the wire; `None` for a name that no host can have.
-#[must_use]
-pub fn to_host<N: ToName>(name: &N) -> Option<HostName> {
-    text_of(name)?.parse().ok()
+/// What of a host a name is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The host itself: its addresses.
+    Host,
+    /// Its statement.
+    Statement,
 }
 
-/// Reads the host whose statement has this name; `None` for every other name.
+/// Reads a host's name, or that of its statement, from the wire; `None` for a name that no host can have.
 #[must_use]
-pub fn to_statement_host<N: ToName>(name: &N) -> Option<HostName> {
+pub fn read<N: ToName>(name: &N) -> Option<(HostName, Part)> {
     let text = text_of(name)?;
-    let (label, host) = text.split_once('.')?;
-    if label.eq_ignore_ascii_case(STATEMENT_LABEL) { host.parse().ok() } else { None }
+    match text.split_once('.') {
+        Some((label, host)) if label.eq_ignore_ascii_case(STATEMENT_LABEL) => {
+            Some((host.parse().ok()?, Part::Statement))
+        }
+        Some(_) | None => Some((text.parse().ok()?, Part::Host)),
+    }
 }
 
 /// A dot inside a label would read as two labels, so such a name has no text.
 fn text_of<N: ToName>(name: &N) -> Option<String> {
-    let mut text = String::new();
+    let mut text = String::with_capacity(64);
     for label in name.iter_labels().filter(|label| !label.is_root()) {
         let label = std::str::from_utf8(label.as_slice()).ok()?;
         if label.contains('.') {
@@ -69,21 +76,19 @@ mod tests {
     fn names_survive_the_wire() {
         let host: HostName = "home.dyn.test".parse().unwrap();
         assert_eq!(of_host(&host).as_slice(), b"\x04home\x03dyn\x04test\0");
-        assert_eq!(to_host(&of_host(&host)), Some(host.clone()));
-        assert_eq!(to_statement_host(&of_statement(&host)), Some(host.clone()));
-        assert_eq!(to_host(&of_statement(&host)), None);
-        assert_eq!(to_statement_host(&of_host(&host)), None);
+        assert_eq!(read(&of_host(&host)), Some((host.clone(), Part::Host)));
+        assert_eq!(read(&of_statement(&host)), Some((host, Part::Statement)));
     }
 
     #[test]
     fn the_longest_name_has_room_for_its_label() {
         let host: HostName = vec!["a"; 100].join(".").parse().unwrap();
-        assert_eq!(to_statement_host(&of_statement(&host)), Some(host));
+        assert_eq!(read(&of_statement(&host)), Some((host, Part::Statement)));
     }
 
     #[test]
     fn a_dot_inside_a_label_is_no_separator() {
         let name = Name::from_octets(b"\x08home.dyn\x04test\0".to_vec()).unwrap();
-        assert_eq!(to_host(&name), None);
+        assert_eq!(read(&name), None);
     }
 }

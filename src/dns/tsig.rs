@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use data_encoding::BASE64;
 use domain::base::iana::{Class, Rtype};
@@ -71,10 +72,12 @@ impl FromStr for Algorithm {
     }
 }
 
-/// A shared secret with its name, as both ends of a transaction know it.
+/// A shared secret with its name, as both ends of a transaction know it; clones are the same one.
 #[derive(Clone)]
-pub struct TsigKey {
-    name: Box<str>,
+pub struct TsigKey(Arc<Known>);
+
+struct Known {
+    name: Arc<str>,
     wire_name: Box<[u8]>,
     wire_algorithm: Box<[u8]>,
     algorithm: Algorithm,
@@ -94,35 +97,40 @@ impl TsigKey {
         if bytes.is_empty() {
             return Err(KeyError::Name(name.to_owned()));
         }
-        Ok(Self {
+        Ok(Self(Arc::new(Known {
             name: lowered.into(),
             wire_name: wire_name.into(),
             wire_algorithm: wire_of(algorithm.as_str()).unwrap_or_default().into(),
             algorithm,
             hmac: hmac::Key::new(algorithm.hmac(), &bytes),
-        })
+        })))
     }
 
     /// Gives the key's name, lower case, without a final dot.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.0.name
+    }
+
+    /// Gives the key's name to keep.
+    pub(crate) fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.0.name)
     }
 
     /// Gives the key's algorithm.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
-        self.algorithm
+        self.0.algorithm
     }
 
     fn is_named_by(&self, signature: &TsigRecord) -> bool {
-        *self.wire_name == *signature.key_name && *self.wire_algorithm == *signature.algorithm_name
+        *self.0.wire_name == *signature.key_name && *self.0.wire_algorithm == *signature.algorithm_name
     }
 }
 
 impl fmt::Debug for TsigKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TsigKey({} {} …)", self.name, self.algorithm)
+        write!(f, "TsigKey({} {} …)", self.0.name, self.0.algorithm)
     }
 }
 
@@ -179,8 +187,8 @@ pub fn sign_next(message: &mut Vec<u8>, key: &TsigKey, last: &Mac, now: u64) -> 
     let moment = Moment::at(now);
     let digested =
         [&length(&last.0)[..], &last.0, message, &octets(moment.time_signed), &moment.fudge.to_be_bytes()].concat();
-    let mac = Mac(hmac::sign(&key.hmac, &digested).as_ref().to_vec());
-    append(message, &key.wire_name, &key.wire_algorithm, &moment, &mac);
+    let mac = Mac(hmac::sign(&key.0.hmac, &digested).as_ref().to_vec());
+    append(message, &key.0.wire_name, &key.0.wire_algorithm, &moment, &mac);
     mac
 }
 
@@ -232,14 +240,17 @@ impl TsigRecord {
     /// Gives the name of the key, lower case, without a final dot; `None` for one that no [`TsigKey`] has.
     #[must_use]
     pub fn key_name(&self) -> Option<String> {
-        let mut labels = Vec::new();
+        let mut name = String::with_capacity(self.key_name.len());
         let mut rest = &*self.key_name;
         while let Some((&length, tail)) = rest.split_first().filter(|(length, _)| **length != 0) {
             let (label, next) = tail.split_at_checked(length.into())?;
-            labels.push(std::str::from_utf8(label).ok()?);
+            if !name.is_empty() {
+                name.push('.');
+            }
+            name.push_str(std::str::from_utf8(label).ok()?);
             rest = next;
         }
-        Some(labels.join("."))
+        Some(name)
     }
 
     /// Gives the message authentication code.
@@ -318,7 +329,7 @@ pub fn take_off(bytes: &[u8]) -> Result<Option<Signed>, Malformed> {
 /// What is wrong with it; a request that fails on its time alone was signed by its key all the same.
 pub fn check_request<'k>(signed: &Signed, keys: &'k [TsigKey], now: u64) -> Result<&'k TsigKey, Rejected<'k>> {
     let key = keys.iter().find(|key| key.is_named_by(&signed.tsig)).ok_or(Rejected::BadKey)?;
-    let (offered, whole) = (signed.tsig.mac.0.len(), key.algorithm.hmac().digest_algorithm().output_len());
+    let (offered, whole) = (signed.tsig.mac.0.len(), key.0.algorithm.hmac().digest_algorithm().output_len());
     if offered > whole || offered < SHORTEST_MAC.max(whole / 2) {
         return Err(Rejected::Malformed);
     }
@@ -443,20 +454,20 @@ impl<'m> Moment<'m> {
 }
 
 fn sign(message: &mut Vec<u8>, key: &TsigKey, request: Option<&Mac>, moment: &Moment<'_>) -> Mac {
-    let mac = Mac(hmac::sign(&key.hmac, &digested(message, key, request, moment)).as_ref().to_vec());
-    append(message, &key.wire_name, &key.wire_algorithm, moment, &mac);
+    let mac = Mac(hmac::sign(&key.0.hmac, &digested(message, key, request, moment)).as_ref().to_vec());
+    append(message, &key.0.wire_name, &key.0.wire_algorithm, moment, &mac);
     mac
 }
 
 /// Checks in constant time, and only codes of full length.
 fn mac_fits(signed: &Signed, key: &TsigKey, request: Option<&Mac>) -> bool {
     let digested = digested(&signed.message, key, request, &Moment::of(&signed.tsig));
-    hmac::verify(&key.hmac, &digested, &signed.tsig.mac.0).is_ok()
+    hmac::verify(&key.0.hmac, &digested, &signed.tsig.mac.0).is_ok()
 }
 
 /// Tells whether a code that is cut short is the beginning of the right one. What it is compared for is refused anyway.
 fn starts_mac(signed: &Signed, key: &TsigKey) -> bool {
-    let whole = hmac::sign(&key.hmac, &digested(&signed.message, key, None, &Moment::of(&signed.tsig)));
+    let whole = hmac::sign(&key.0.hmac, &digested(&signed.message, key, None, &Moment::of(&signed.tsig)));
     whole.as_ref().starts_with(&signed.tsig.mac.0)
 }
 
@@ -466,10 +477,10 @@ fn digested(message: &[u8], key: &TsigKey, request: Option<&Mac>, moment: &Momen
         request_length.as_ref().map_or(&[][..], <[u8; 2]>::as_slice),
         request_mac,
         message,
-        &key.wire_name,
+        &key.0.wire_name,
         &Class::ANY.to_int().to_be_bytes(),
         &0u32.to_be_bytes(),
-        &key.wire_algorithm,
+        &key.0.wire_algorithm,
         &octets(moment.time_signed),
         &moment.fudge.to_be_bytes(),
         &moment.error.to_be_bytes(),

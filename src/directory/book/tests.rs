@@ -79,7 +79,7 @@ fn a_repetition_changes_nothing_even_where_its_prerequisites_now_fail() {
 fn a_key_changes_its_own_hosts_only() {
     let fixture = Fixture::new();
     let mut foreign = change(&fixture.statement(1, &["203.0.113.9"]), NOW);
-    foreign.by = "away".to_owned();
+    foreign.by = "away".into();
     assert_eq!(decide(&fixture.view(), &foreign, NOW), Err(Refusal::NotBound));
     let record = Record::asleep(host("other.dyn.test"), Seq::FIRST, NOW, 600).unwrap();
     let unbound = change(&SignedRecord::sign(record, &fixture.identity), NOW);
@@ -190,7 +190,7 @@ fn a_host_that_has_spoken_for_itself_is_never_again_spoken_for() {
 fn a_removed_host_begins_anew() {
     let mut fixture = Fixture::new();
     fixture.register(4, &["203.0.113.9"]);
-    let removal = Change { by: "administrator".to_owned(), ..with_steps(vec![Step::Remove]) };
+    let removal = Change { by: "administrator".into(), ..with_steps(vec![Step::Remove]) };
     let entry = one(decide(&fixture.view(), &removal, NOW));
     fixture.index.insert(&entry, &fixture.zone);
     assert!(fixture.view().entry(&host("home.dyn.test")).is_none());

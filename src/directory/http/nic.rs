@@ -66,7 +66,7 @@ async fn one(desk: &Desk, credential: &Credential, update: &Update, host: Option
         Ok(applied) => applied,
         Err(line) => return Some(line),
     };
-    let change = Change::of(&credential.name, vec![Wanted { host: host.clone(), steps }]);
+    let change = Change::of(&*credential.name, vec![Wanted { host: host.clone(), steps }]);
     let change = Change { uncertified: Some(lease), ..change };
     match desk.front.order(change, Via::Dyndns2).await.outcome {
         Outcome::Done => Some(line),

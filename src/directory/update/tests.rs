@@ -69,11 +69,11 @@ fn a_registration_becomes_a_change_and_its_answer_is_signed() {
     let pending = pending(receive(&request, &fixture.zone, NOW + 2));
     let entry = decide(&fixture.view(), &pending.change, NOW).unwrap().remove(0);
     assert_eq!(entry.statement.signed(), Some(&fixture.statement(1, &["203.0.113.9"])));
-    let answer = pending.answer(&Outcome::Done, NOW + 2);
+    let answer = pending.asker.answer(&Outcome::Done, NOW + 2);
     let taken = tsig::take_off(&answer).unwrap().unwrap();
     assert_eq!(tsig::check_answer(&taken, &key(), &mac, NOW), Ok(()));
     assert_eq!(rcode(&answer), Rcode::NOERROR);
-    assert_eq!(rcode(&pending.answer(&Outcome::Failed, NOW)), Rcode::SERVFAIL);
+    assert_eq!(rcode(&pending.asker.answer(&Outcome::Failed, NOW)), Rcode::SERVFAIL);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_replay_is_told_the_time_that_its_key_may_sign_with() {
     let fixture = Fixture::new();
     let (request, mac) = signed(registration(&fixture, 1), NOW);
     let pending = pending(receive(&request, &fixture.zone, NOW));
-    let answer = pending.answer(&Outcome::Refused(Refusal::Replayed { last: NOW + 99 }), NOW);
+    let answer = pending.asker.answer(&Outcome::Refused(Refusal::Replayed { last: NOW + 99 }), NOW);
     let taken = tsig::take_off(&answer).unwrap().unwrap();
     assert_eq!(tsig::check_answer(&taken, &key(), &mac, NOW), Err(AnswerFault::ServerBadTime { server: NOW + 99 }));
 }
@@ -139,7 +139,7 @@ fn sections_are_scanned_as_the_standard_says() {
     let decided = |request: Vec<u8>| {
         let pending = pending(receive(&signed(request, NOW).0, &fixture.zone, NOW));
         let outcome = decide(&fixture.view(), &pending.change, NOW);
-        outcome.map(|_| ()).map_err(|refusal| rcode(&pending.answer(&Outcome::Refused(refusal), NOW)))
+        outcome.map(|_| ()).map_err(|refusal| rcode(&pending.asker.answer(&Outcome::Refused(refusal), NOW)))
     };
     for (update, expected) in [
         ((home, Class::IN, 60, Rtype::A, address), Rcode::REFUSED),
@@ -222,7 +222,7 @@ proptest! {
         let Some(request) = Request::read(&request) else { return Ok(()) };
         if let Received::Change(pending) = super::receive(&request, &fixture.zone, NOW) {
             let outcome = decide(&fixture.view(), &pending.change, NOW).map_or_else(Outcome::Refused, |_| Outcome::Done);
-            let _answer = pending.answer(&outcome, NOW);
+            let _answer = pending.asker.answer(&outcome, NOW);
         }
     }
 

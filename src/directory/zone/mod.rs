@@ -143,7 +143,10 @@ impl Zone {
 
     /// Gives the part of a host's name before the zone's; `None` when it is not in the zone.
     pub(super) fn relative(&self, host: &HostName) -> Option<Vec<u8>> {
-        wire::before(&wire::from_text(host.as_str()), &self.apex_wire).map(<[u8]>::to_vec)
+        let mut name = wire::from_text(host.as_str());
+        let length = wire::before(&name, &self.apex_wire)?.len();
+        name.truncate(length);
+        Some(name)
     }
 
     /// Gives the host of a relative name; `None` for a name that no host can have.
