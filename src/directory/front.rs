@@ -15,6 +15,7 @@ use super::bounds::limits::Limits;
 use super::figures::{Figures, Via};
 use super::index::Index;
 use super::request::Request;
+use super::udp::Outbox;
 use super::update::{self, Outcome, Pending, Received};
 use super::waiters::Waiters;
 use super::writer::{Decided, Order, Orders};
@@ -87,9 +88,11 @@ impl Front {
     }
 
     /// Has the change of an update decided and put on the disk; hands its answer to `send` then.
-    pub(super) fn record(&self, pending: Box<Pending>, send: impl FnOnce(Vec<u8>) + Send + 'static) {
+    pub(super) fn record(&self, pending: Box<Pending>, send: impl FnOnce(Vec<u8>, &mut Outbox) + Send + 'static) {
         let (clock, Pending { change, asker }) = (self.clock.clone(), *pending);
-        self.hand_over(change, Via::Dns, move |decided| send(asker.answer(&decided.outcome, clock.now())));
+        self.hand_over(change, Via::Dns, move |decided, outbox| {
+            send(asker.answer(&decided.outcome, clock.now()), outbox);
+        });
     }
 
     /// Has a change decided, and put on the disk if it is accepted.
@@ -98,24 +101,26 @@ impl Front {
     /// Dropping it leaves open whether the change was made.
     pub(super) async fn order(&self, change: Change, via: Via) -> Decided {
         let (done, decided) = oneshot::channel();
-        self.hand_over(change, via, move |told| {
+        self.hand_over(change, via, move |told, _outbox| {
             // Whoever does not wait any more asks again.
             let _gone = done.send(told);
         });
         decided.await.unwrap_or_else(|_writer_ended| Decided::failed())
     }
 
-    fn hand_over(&self, change: Change, via: Via, told: impl FnOnce(Decided) + Send + 'static) {
+    fn hand_over(&self, change: Change, via: Via, told: impl FnOnce(Decided, &mut Outbox) + Send + 'static) {
         let by = Arc::clone(&change.by);
         let host = change.wanted.first().map(|wanted| wanted.host.clone());
         let figures = Arc::clone(&self.figures);
-        let done = Box::new(move |decided: Decided| {
+        let done = Box::new(move |decided: Decided, outbox: &mut Outbox| {
             figures.changed(via, &decided.outcome);
             report(&by, host.as_ref(), &decided);
-            told(decided);
+            told(decided, outbox);
         });
         if let Err(order) = self.orders.give(Box::new(Order { change, done })) {
-            (order.done)(Decided::failed());
+            let mut outbox = Outbox::default();
+            (order.done)(Decided::failed(), &mut outbox);
+            outbox.send();
         }
     }
 }

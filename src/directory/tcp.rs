@@ -96,7 +96,7 @@ async fn answer(front: &Front, request: &Request<'_>, peer: IpAddr) -> Vec<u8> {
         Taken::Answer(answer) => answer,
         Taken::Change(pending) => {
             let (done, answered) = oneshot::channel();
-            front.record(pending, move |answer| {
+            front.record(pending, move |answer, _outbox| {
                 // A client that went away asks again.
                 let _gone = done.send(answer);
             });

@@ -18,6 +18,7 @@ use super::bounds::pace::Pace;
 use super::figures::Figures;
 use super::statement::Statement;
 use super::store::Store;
+use super::udp::Outbox;
 use super::update::Outcome;
 use super::waiters::Waiters;
 use super::zone::{Entry, Index, Pending, View, Zone};
@@ -27,8 +28,9 @@ use crate::record::{HostName, State};
 /// A change on its way to the writer.
 pub(super) struct Order {
     pub(super) change: Change,
-    /// What is called on the writer's thread once it is decided, and on the disk: it must not wait for anything.
-    pub(super) done: Box<dyn FnOnce(Decided) + Send>,
+    /// What is called on the writer's thread once it is decided, and on the disk: it must not wait for anything. What it has
+    /// to send leaves with what the others of the group have.
+    pub(super) done: Box<dyn FnOnce(Decided, &mut Outbox) + Send>,
 }
 
 /// How a change ended, and what it put on the disk.
@@ -122,13 +124,14 @@ impl Duties {
     }
 
     fn run(mut self, orders: &Receiver<Box<Order>>) {
+        let mut outbox = Outbox::default();
         loop {
             match orders.recv_timeout(self.rest()) {
                 Ok(first) => {
                     let mut batch = Vec::with_capacity(64);
                     batch.push(first);
                     batch.extend(orders.try_iter().take(LARGEST_BATCH - 1));
-                    self.write(batch);
+                    self.write(batch, &mut outbox);
                 }
                 Err(RecvTimeoutError::Timeout) => self.tidy(),
                 Err(RecvTimeoutError::Disconnected) => {
@@ -154,7 +157,7 @@ impl Duties {
     }
 
     #[expect(clippy::vec_box, reason = "what the channel carries, as it comes")]
-    fn write(&mut self, batch: Vec<Box<Order>>) {
+    fn write(&mut self, batch: Vec<Box<Order>>, outbox: &mut Outbox) {
         let writer = &mut self.writer;
         let now = writer.clock.now();
         let mut pending = Pending::default();
@@ -210,8 +213,9 @@ impl Duties {
             }
         }
         for (done, decided) in decided {
-            done(decided);
+            done(decided, outbox);
         }
+        outbox.send();
     }
 
     fn succeed(&mut self) {

@@ -1,13 +1,15 @@
 //! DNS over UDP: threads of their own that take and send datagrams by the dozen.
 //!
 //! Each thread has a socket of its own on the same port, among which the kernel shares out what comes. A thread reads the
-//! index and never waits for the disk: the answer to an update is sent by the writer, once it is stored. Where there is
+//! index and never waits for the disk: the answer to an update is sent by the writer, with those of its group, once it is
+//! stored. Where there is
 //! nothing to do it sleeps until there is.
 
+mod batch;
 mod socket;
 mod stop;
 
-use std::io::{IoSlice, IoSliceMut};
+use std::io::IoSliceMut;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -18,6 +20,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg};
 use tokio::sync::oneshot;
 
+use self::batch::Batch;
+pub(super) use self::batch::Outbox;
 pub(super) use self::socket::Socket;
 use self::socket::Source;
 use self::stop::Signal;
@@ -41,14 +45,7 @@ pub(super) fn start(
     let (ending, ended) = oneshot::channel();
     let stop = stop.signal();
     thread::Builder::new().name("answers".to_owned()).spawn(move || {
-        let mut answerer = Answerer {
-            front,
-            limits,
-            socket,
-            stop,
-            incoming: vec![[0; LARGEST]; BATCH],
-            outgoing: (0..BATCH).map(|_| Vec::with_capacity(ANSWER)).collect(),
-        };
+        let mut answerer = Answerer { front, limits, socket, stop, incoming: vec![[0; LARGEST]; Batch::MOST] };
         if let Err(error) = answerer.run() {
             // Nobody waits where the directory was dropped rather than shut down.
             let _nobody = ending.send(error);
@@ -63,7 +60,6 @@ struct Answerer {
     socket: Socket,
     stop: Arc<Signal>,
     incoming: Vec<[u8; LARGEST]>,
-    outgoing: Vec<Vec<u8>>,
 }
 
 /// Where a message came from, and to.
@@ -73,18 +69,10 @@ struct Way {
     source: Source,
 }
 
-/// Where the answers of a batch go, and from which address of ours each.
-#[derive(Default)]
-struct Ways {
-    peers: Vec<Option<SockaddrStorage>>,
-    sources: Vec<Source>,
-}
-
 impl Answerer {
     fn run(&mut self) -> Result<(), Errno> {
-        let (mut receiving, mut sending) = (self.socket.headers(BATCH), self.socket.headers(BATCH));
-        let mut received: Vec<(usize, Way)> = Vec::with_capacity(BATCH);
-        let mut ways = Ways::default();
+        let (mut receiving, mut sending) = (self.socket.headers(Batch::MOST), Batch::of(self.socket.clone()));
+        let mut received: Vec<(usize, Way)> = Vec::with_capacity(Batch::MOST);
         while !self.stop.is_given() {
             match self.receive(&mut receiving, &mut received) {
                 Ok(()) => {}
@@ -102,13 +90,14 @@ impl Answerer {
                 Err(Errno::EINTR | Errno::ECONNREFUSED | Errno::EHOSTUNREACH | Errno::ENETUNREACH) => continue,
                 Err(error) => return Err(error),
             }
-            let updates = self.answer(&received, &mut ways);
-            self.send(&mut sending, &ways);
+            let updates = self.answer(&received, &mut sending);
+            sending.send();
             for at in updates {
                 if let (Some(bytes), Some((length, way))) = (self.incoming.get(at), received.get(at)) {
-                    self.update(bytes.get(..*length).unwrap_or_default(), *way);
+                    self.update(bytes.get(..*length).unwrap_or_default(), *way, &mut sending);
                 }
             }
+            sending.send();
         }
         Ok(())
     }
@@ -139,11 +128,9 @@ impl Answerer {
     }
 
     /// Answers the queries; gives where the updates are.
-    fn answer(&mut self, received: &[(usize, Way)], ways: &mut Ways) -> Vec<usize> {
+    fn answer(&self, received: &[(usize, Way)], answers: &mut Batch) -> Vec<usize> {
         let (front, now) = (&self.front, self.front.clock.now());
         let (mut updates, mut tally) = (Vec::new(), Tally::default());
-        ways.peers.clear();
-        ways.sources.clear();
         let index = front.read();
         for (at, ((length, way), bytes)) in received.iter().zip(&self.incoming).enumerate() {
             let Some(request) = Request::read(bytes.get(..*length).unwrap_or_default()) else { continue };
@@ -151,54 +138,27 @@ impl Answerer {
                 updates.push(at);
                 continue;
             }
-            let Some(out) = self.outgoing.get_mut(ways.peers.len()) else { continue };
-            out.clear();
             let Some(from) = ip(&way.peer) else { continue };
-            let is_limited = limited(&request, &self.limits, from, now, out);
-            if !is_limited {
-                front.query(&request, &index, now, Transport::Udp, from, out);
-            }
-            tally.answered(out, is_limited);
-            if !out.is_empty() {
-                ways.peers.push(Some(way.peer));
-                ways.sources.push(way.source);
-            }
+            answers.add(*way, |out| {
+                let is_limited = limited(&request, &self.limits, from, now, out);
+                if !is_limited {
+                    front.query(&request, &index, now, Transport::Udp, from, out);
+                }
+                tally.answered(out, is_limited);
+            });
         }
         front.figures.queries(Transport::Udp).add(&tally);
         updates
     }
 
-    fn send(&self, headers: &mut MultiHeaders<SockaddrStorage>, ways: &Ways) {
-        let answers: Vec<_> =
-            self.outgoing.iter().take(ways.peers.len()).map(|answer| [IoSlice::new(answer)]).collect();
-        let mut begin = 0;
-        // Mostly all of them go from one address.
-        for group in ways.sources.chunk_by(PartialEq::eq) {
-            let end = begin + group.len();
-            while let (Some(answers), Some(peers), Some(source)) =
-                (answers.get(begin..end), ways.peers.get(begin..end), group.first())
-                && !answers.is_empty()
-            {
-                match self.socket.send_all(headers, answers, peers, *source) {
-                    Ok(sent) => begin += sent.max(1),
-                    Err(error) => {
-                        // The first of them cannot be sent; its client asks again.
-                        tracing::debug!(%error, "sending an answer failed");
-                        begin += 1;
-                    }
-                }
-            }
-        }
-    }
-
-    fn update(&self, bytes: &[u8], way: Way) {
-        let Way { peer, source } = way;
-        let (Some(request), Some(ip)) = (Request::read(bytes), ip(&peer)) else { return };
+    /// Has an update decided, or answers it.
+    fn update(&self, bytes: &[u8], way: Way, answers: &mut Batch) {
+        let (Some(request), Some(ip)) = (Request::read(bytes), ip(&way.peer)) else { return };
         match self.front.receive(&request, ip, Transport::Udp) {
-            Taken::Answer(answer) => self.socket.send(&answer, peer, source),
+            Taken::Answer(answer) => answers.add(way, |out| *out = answer),
             Taken::Change(pending) => {
                 let socket = self.socket.clone();
-                self.front.record(pending, move |answer| socket.send(&answer, peer, source));
+                self.front.record(pending, move |answer, outbox| outbox.add(&socket, way, answer));
             }
         }
     }
@@ -217,11 +177,7 @@ fn ip(peer: &SockaddrStorage) -> Option<IpAddr> {
     four.or_else(|| peer.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
 }
 
-/// Datagrams taken at a time.
-const BATCH: usize = 64;
 /// The largest request taken by UDP; an update of more goes over TCP.
 const LARGEST: usize = 4096;
-/// What an answer usually needs.
-const ANSWER: usize = 512;
 /// Milliseconds.
 const SHORTAGE_PAUSE: u8 = 10;

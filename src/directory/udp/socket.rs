@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockType, SockaddrStorage, bind, sendmmsg,
-    sendmsg, setsockopt, sockopt,
+    setsockopt, sockopt,
 };
 
 use crate::directory::sockets::open;
@@ -44,6 +44,11 @@ impl Socket {
         Ok(Self { udp: Arc::new(fd.into()), is_for_all })
     }
 
+    /// Tells whether it is a copy of another.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.udp, &other.udp)
+    }
+
     pub(super) fn as_raw_fd(&self) -> i32 {
         self.udp.as_raw_fd()
     }
@@ -68,18 +73,6 @@ impl Socket {
         from: Source,
     ) -> Result<usize, Errno> {
         from.told(|control| Ok(sendmmsg(self.as_raw_fd(), headers, messages, to, control, MsgFlags::empty())?.count()))
-    }
-
-    /// Sends one message from an address of ours.
-    pub(super) fn send(&self, message: &[u8], to: SockaddrStorage, from: Source) {
-        if message.is_empty() {
-            return;
-        }
-        let message = [IoSlice::new(message)];
-        let sent = from.told(|control| sendmsg(self.as_raw_fd(), &message, control, MsgFlags::empty(), Some(&to)));
-        if let Err(error) = sent {
-            tracing::debug!(%error, "sending an answer failed");
-        }
     }
 }
 

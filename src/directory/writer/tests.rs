@@ -38,7 +38,7 @@ fn order(signed: &SignedRecord) -> (Box<Order>, oneshot::Receiver<Decided>) {
         ..Change::of("home", vec![Wanted { host: signed.record().host().clone(), steps }])
     };
     let (done, decided) = oneshot::channel();
-    (Box::new(Order { change, done: Box::new(|told| drop(done.send(told))) }), decided)
+    (Box::new(Order { change, done: Box::new(|told, _outbox| drop(done.send(told))) }), decided)
 }
 
 fn known(duties: &Duties) -> Option<SignedRecord> {
@@ -54,7 +54,7 @@ fn changes_of_one_batch_see_each_other() {
         .map(|(seq, address)| fixture.statement(seq, &[address]));
     let (_scratch, mut writer) = writer("batch", fixture.zone);
     let (orders, decided): (Vec<_>, Vec<_>) = [&first, &rival, &next, &next].map(order).into_iter().unzip();
-    writer.write(orders);
+    writer.write(orders, &mut Outbox::default());
     let outcomes: Vec<_> = decided.into_iter().map(|mut decided| decided.try_recv().unwrap().outcome).collect();
     let stale = Refusal::Stale { offered: Seq::FIRST, known: Seq::FIRST };
     assert_eq!(outcomes, [Outcome::Done, Outcome::Refused(stale), Outcome::Done, Outcome::Done]);
@@ -69,10 +69,10 @@ fn a_waiter_is_woken_by_what_the_index_then_shows() {
     let (_scratch, mut writer) = writer("waiter", fixture.zone);
     let mut listening = writer.writer.waiters.listen(&host("home.dyn.test"));
     writer.writer.store.set_read_only(true);
-    writer.write(vec![order(&signed).0]);
+    writer.write(vec![order(&signed).0], &mut Outbox::default());
     assert!(listening.changed().now_or_never().is_none(), "nothing was registered");
     writer.writer.store.set_read_only(false);
-    writer.write(vec![order(&signed).0]);
+    writer.write(vec![order(&signed).0], &mut Outbox::default());
     assert!(listening.changed().now_or_never().is_some());
     assert_eq!(known(&writer), Some(signed));
 }
@@ -85,7 +85,7 @@ fn what_cannot_be_stored_fails_and_stays_invisible_until_it_can() {
     for (read_only, expected) in [(true, Outcome::Failed), (false, Outcome::Done)] {
         writer.writer.store.set_read_only(read_only);
         let (order, mut decided) = order(&signed);
-        writer.write(vec![order]);
+        writer.write(vec![order], &mut Outbox::default());
         assert_eq!(decided.try_recv().unwrap().outcome, expected);
         assert_eq!(known(&writer).is_some(), !read_only);
     }
@@ -101,7 +101,7 @@ fn a_full_disk_takes_nothing_acknowledges_nothing_and_is_used_again_when_there_i
     for seq in 1..2000 {
         let signed = fixture.statement(seq, &["203.0.113.9"]);
         let (order, mut decided) = order(&signed);
-        writer.write(vec![order]);
+        writer.write(vec![order], &mut Outbox::default());
         match decided.try_recv().unwrap().outcome {
             Outcome::Done => stored = Some(signed),
             Outcome::Failed => {
@@ -117,7 +117,7 @@ fn a_full_disk_takes_nothing_acknowledges_nothing_and_is_used_again_when_there_i
     writer.writer.store.set_full(false);
     let signed = fixture.statement(3000, &["203.0.113.10"]);
     let (order, mut decided) = order(&signed);
-    writer.write(vec![order]);
+    writer.write(vec![order], &mut Outbox::default());
     assert_eq!((decided.try_recv().unwrap().outcome, known(&writer)), (Outcome::Done, Some(signed)));
 }
 
@@ -133,7 +133,7 @@ fn room_is_found_again_though_nobody_registers() {
     let (now, clock) = settable();
     let (_scratch, mut writer) = writer_at("probe", Fixture::new().zone, clock);
     writer.writer.store.set_read_only(true);
-    writer.write(vec![order(&Fixture::new().statement(1, &["203.0.113.9"])).0]);
+    writer.write(vec![order(&Fixture::new().statement(1, &["203.0.113.9"])).0], &mut Outbox::default());
     writer.writer.store.set_read_only(false);
     writer.tidy();
     assert!(!writer.taken.load(Ordering::Relaxed), "tried too soon");
@@ -150,7 +150,7 @@ fn a_lease_that_runs_out_makes_a_new_serial_once() {
     let (now, clock) = settable();
     let (_scratch, mut writer) = writer_at("lease", Fixture::new().zone, clock);
     assert_eq!(writer.next_end, None);
-    writer.write(vec![order(&fixture.statement(1, &["203.0.113.9"])).0]);
+    writer.write(vec![order(&fixture.statement(1, &["203.0.113.9"])).0], &mut Outbox::default());
     assert_eq!(writer.next_end, Some(NOW + 600));
     let serial = |writer: &Duties| writer.writer.index.read().unwrap().serial;
     writer.expire();
@@ -159,7 +159,7 @@ fn a_lease_that_runs_out_makes_a_new_serial_once() {
     writer.expire();
     writer.expire();
     assert_eq!((serial(&writer), writer.next_end), (3, None));
-    writer.write(vec![order(&fixture.statement(2, &["203.0.113.9"])).0]);
+    writer.write(vec![order(&fixture.statement(2, &["203.0.113.9"])).0], &mut Outbox::default());
     assert_eq!((serial(&writer), writer.next_end), (4, Some(NOW + 1200)));
 }
 
@@ -167,7 +167,7 @@ fn a_lease_that_runs_out_makes_a_new_serial_once() {
 fn many_leases_that_run_out_at_once_leave_turns_to_those_who_register() {
     let (now, clock) = settable();
     let (_scratch, mut writer) = writer_at("many", Fixture::new().zone, clock);
-    writer.write(vec![order(&Fixture::new().statement(1, &[])).0]);
+    writer.write(vec![order(&Fixture::new().statement(1, &[])).0], &mut Outbox::default());
     for number in 0..=EXPIRED_AT_ONCE {
         let (name, addresses) = (host(&format!("h{number}.dyn.test")), vec!["203.0.113.9".parse().unwrap()]);
         let statement = Statement::uncertified(&name, addresses, Seq::FIRST, NOW, 60).unwrap();
@@ -192,7 +192,7 @@ fn a_host_that_changes_without_end_is_held_up_and_a_replay_costs_it_nothing() {
     writer.writer.pace = Pace::new(10);
     let mut outcome = |seq| {
         let (order, decided) = order(&fixture.statement(seq, &["203.0.113.9"]));
-        writer.write(vec![order]);
+        writer.write(vec![order], &mut Outbox::default());
         decided.now_or_never().unwrap().unwrap().outcome
     };
     assert!((1..=10).all(|seq| outcome(seq) == Outcome::Done));
@@ -220,7 +220,10 @@ fn a_renewal_that_says_nothing_new_is_durable_and_otherwise_unheard() {
         let fence = Some(Fence::new(time_signed, address.as_bytes()));
         let change = Change { fence, ..Change::of("home", vec![Wanted { host: host("home.dyn.test"), steps }]) };
         let (done, mut decided) = oneshot::channel();
-        writer.write(vec![Box::new(Order { change, done: Box::new(|told| drop(done.send(told))) })]);
+        writer.write(
+            vec![Box::new(Order { change, done: Box::new(|told, _outbox| drop(done.send(told))) })],
+            &mut Outbox::default(),
+        );
         assert_eq!(decided.try_recv().unwrap().outcome, Outcome::Done);
         let rows = rusqlite::Connection::open(scratch.path("directory.db")).unwrap();
         let rows: i64 = rows.query_row("SELECT count(*) FROM history", [], |row| row.get(0)).unwrap();
