@@ -11,6 +11,7 @@ mod remote;
 mod signals;
 mod tty;
 mod usb;
+mod vacancy;
 mod visitors;
 
 use std::future::poll_fn;
@@ -29,6 +30,7 @@ pub(crate) use self::signals::CarrierWatch;
 pub use self::signals::{Signal, Signals};
 use self::tty::Tty;
 pub use self::usb::{switch_usb, usb_id};
+pub use self::vacancy::vacated;
 pub(crate) use self::visitors::Visitors;
 pub use crate::modem::Carrier;
 use crate::ports::Process;
@@ -128,7 +130,10 @@ struct Holder(Option<u32>);
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
-            Some(pid) => write!(f, "process {pid}"),
+            Some(id) => match Process::of(id).name {
+                Some(name) => write!(f, "process {id} ({name})"),
+                None => write!(f, "process {id}"),
+            },
             None => f.write_str("another program"),
         }
     }

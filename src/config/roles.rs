@@ -138,12 +138,12 @@ impl Config {
         if self.file().isp.is_none() {
             return Ok(None);
         }
-        self.modem(Purpose::DialOnly)?;
+        let (line, _modem) = self.modem(Purpose::DialOnly)?;
         self.isp()?;
         self.purse()?;
         let runtime = &self.file().runtime_directory;
         let (socket, log) = (runtime.join("own-link.sock"), runtime.join("own-link.log"));
-        Ok(Some(own_link::Settings { socket, log, config: self.path().to_owned() }))
+        Ok(Some(own_link::Settings { socket, log, config: self.path().to_owned(), port: line.port }))
     }
 
     /// How to ring a site; `None` when it has no number.

@@ -79,12 +79,19 @@ pub enum Called {
 }
 
 impl Call {
-    /// Opens the modem, calls, hangs up, closes it again. Each call is counted once the modem is ready for it.
+    /// Opens the modem, and has the line to ourselves.
     ///
     /// # Errors
-    /// When the line cannot be had, this machine's budget allows no call, or whoever answered does not let us wake the host.
-    pub async fn make(&self) -> Result<Called, Failure> {
-        let mut driver = self.driver().await.map_err(|error| line_failure(&error))?;
+    /// When the line cannot be had: `PortBusy` while somebody else has it.
+    pub async fn open(&self) -> Result<Driver, Failure> {
+        self.driver().await.map_err(|error| line_failure(&error))
+    }
+
+    /// Calls, hangs up, closes the modem. Each call is counted once the modem is ready for it.
+    ///
+    /// # Errors
+    /// When the line is lost, this machine's budget allows no call, or whoever answered does not let us wake the host.
+    pub async fn make(&self, mut driver: Driver) -> Result<Called, Failure> {
         let fare = match &self.wake {
             Wake::Ring => Fare::Rings(1),
             Wake::TwoCalls => Fare::Rings(2),

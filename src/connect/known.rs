@@ -145,6 +145,12 @@ impl KnownHosts {
         Ok(path)
     }
 
+    /// The file that whoever is waking a host holds.
+    #[must_use]
+    pub fn turn_path(&self, host: &HostName) -> PathBuf {
+        self.folder.join(format!(".{host}.waking"))
+    }
+
     fn lock(&self) -> Result<Flock<File>, KnownError> {
         self.make_folder()?;
         let path = self.folder.join(LOCK);

@@ -12,6 +12,7 @@ mod progress;
 pub mod proxy;
 mod road;
 mod several;
+pub mod turn;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -85,9 +86,13 @@ pub async fn ring(
     progress: &Progress,
     shutdown: &CancellationToken,
 ) -> Result<Called, Failure> {
-    progress.say(host, &Event::Ringing { host: host.to_owned() });
+    let rung = async {
+        let modem = call.open().await?;
+        progress.say(host, &Event::Ringing { host: host.to_owned() });
+        call.make(modem).await
+    };
     let called = tokio::select! {
-        called = call.make() => called.map_err(|failure| failure.of_call_to(Callee::Host))?,
+        called = rung => called.map_err(|failure| failure.of_call_to(Callee::Host))?,
         // The line closes with the future that is dropped, and the modem hangs up.
         () = shutdown.cancelled() => return Err(interrupted()),
     };

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hayes::line::vacated;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::attempt::{Attempt, Found, Output};
 use super::call::Called;
 use super::known::KnownError;
+use super::turn::{Taken, Turn};
 use super::{Event, Progress, Settings, Shared, interrupted, known, uncertified};
 use crate::dns::{Answer, Resolver, Waited, jittered};
 use crate::exit::{Failure, Status};
@@ -57,6 +59,8 @@ pub async fn reach(
         progress,
         resolver: Resolver::new(settings.directory.clone()).expecting(settings.plan.identity, settings.plan.seen),
         link_turn: RefCell::default(),
+        turn: RefCell::default(),
+        taken: RefCell::default(),
         evidence: RefCell::default(),
     };
     let result = tokio::select! {
@@ -77,6 +81,8 @@ enum Did {
     LineFree(Result<bool, Failure>),
     Answer(Result<Option<SignedRecord>, Failure>),
     Call(Result<Called, Failure>),
+    OtherWakes(Option<u32>),
+    Turn,
     Newer(Result<SignedRecord, Failure>),
     Proof(Result<SocketAddr, Unproven>),
     Newest(Option<SignedRecord>),
@@ -91,6 +97,10 @@ struct Road<'run> {
     resolver: Resolver,
     /// Held from the moment at which our own link is the way.
     link_turn: RefCell<Option<OwnedMutexGuard<()>>>,
+    /// Our turn to wake the host, from the first call until the host is met or given up.
+    turn: RefCell<Option<Turn>>,
+    /// Another command's.
+    taken: RefCell<Option<Taken>>,
     /// What modem, pppd, directory and host have said.
     evidence: RefCell<Vec<String>>,
 }
@@ -113,7 +123,9 @@ impl Road<'_> {
                         let may_ring = attempt.may_ring();
                         work = Some(Box::pin(async move { Did::Answer(self.ask(may_ring).await) }));
                     }
-                    Output::Ring => work = Some(Box::pin(async { Did::Call(self.ring().await) })),
+                    Output::Ring => work = Some(Box::pin(self.ring_in_turn())),
+                    Output::AwaitLine => work = Some(Box::pin(self.await_line())),
+                    Output::AwaitWaker => work = Some(Box::pin(self.await_waker())),
                     Output::StopRinging => work = None,
                     Output::Watch(after) => {
                         newer_than = after;
@@ -154,6 +166,8 @@ impl Road<'_> {
                 Some(Did::LineFree(result)) => attempt.handle_line_free(result),
                 Some(Did::Answer(answer)) => attempt.handle_answer(answer, unix_now),
                 Some(Did::Call(result)) => attempt.handle_call(result, now),
+                Some(Did::OtherWakes(process)) => attempt.handle_other_wakes(process, now),
+                Some(Did::Turn) => attempt.handle_turn(),
                 Some(Did::Newer(result)) => attempt.handle_newer(result, unix_now),
                 Some(Did::Proof(result)) => attempt.handle_proof(result),
                 Some(Did::Newest(newest)) => attempt.handle_newest(newest, unix_now),
@@ -279,13 +293,53 @@ impl Road<'_> {
         Ok(record)
     }
 
+    /// Rings the host, unless another command is waking it.
+    async fn ring_in_turn(&self) -> Did {
+        if self.turn.borrow().is_none() {
+            match Turn::take(&self.settings.known.turn_path(&self.settings.plan.host)) {
+                Ok(turn) => drop(self.turn.replace(Some(turn))),
+                Err(taken) => {
+                    let process = taken.process;
+                    self.taken.replace(Some(taken));
+                    return Did::OtherWakes(process);
+                }
+            }
+        }
+        Did::Call(self.ring().await)
+    }
+
+    async fn await_waker(&self) -> Did {
+        let taken = self.taken.take();
+        if let Some(taken) = taken {
+            let turn = taken.over().await;
+            self.turn.replace(Some(turn));
+        }
+        Did::Turn
+    }
+
+    async fn await_line(&self) -> Did {
+        let port = match (&self.settings.call, &self.shared.own_link) {
+            (Some(call), _) => Some(call.line.port.clone()),
+            (None, Some(own_link)) => Some(own_link.lock().await.port().to_owned()),
+            (None, None) => None,
+        };
+        if let Some(port) = port {
+            vacated(&port).await;
+        }
+        Did::Turn
+    }
+
     async fn ring(&self) -> Result<Called, Failure> {
         let Some(call) = &self.settings.call else {
             return Err(Failure::new(Status::Internal, "there is no number to ring"));
         };
         let _turn = self.shared.line_turn.lock().await;
-        self.say(&Event::Ringing { host: self.host() });
-        let called = call.make().await.inspect_err(|failure| self.note(format!("the call: {failure}")))?;
+        let rung = async {
+            let modem = call.open().await?;
+            self.say(&Event::Ringing { host: self.host() });
+            call.make(modem).await
+        };
+        let called = rung.await.inspect_err(|failure| self.note(format!("the call: {failure}")))?;
         self.note(match &called {
             Called::Ended(outcome) => format!("the modem: {}", outcome.name()),
             Called::Told(verdict) => format!("the host on the telephone: {verdict}"),

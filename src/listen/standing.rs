@@ -1,5 +1,7 @@
 //! How a line is, as the board shows it: what it is about, and what its owner can do where something is wrong.
 
+use hayes::ports::Process;
+
 use crate::control::{LineTrouble, Phase};
 use crate::line::{LineState, Trouble};
 
@@ -17,7 +19,7 @@ pub(super) fn standing(state: &LineState) -> Option<(Phase, Option<LineTrouble>,
         LineState::StuckCarrier => (Phase::Listening, trouble("stuck-carrier"), Some("listening")),
         LineState::Resetting => (Phase::Resetting, trouble("silent"), Some("resetting")),
         LineState::Lent { process } => {
-            let program = process.and_then(program);
+            let program = process.and_then(|process| Process::of(process).name);
             (Phase::Lent { process: *process, program }, trouble("lent"), Some("lent"))
         }
         LineState::Down { trouble: why, cause } => {
@@ -31,12 +33,6 @@ pub(super) fn standing(state: &LineState) -> Option<(Phase, Option<LineTrouble>,
             (Phase::Lost { cause: cause.clone() }, trouble(kind), Some("lost"))
         }
     })
-}
-
-/// The name of a process's program, where that may be seen.
-fn program(process: u32) -> Option<String> {
-    let name = std::fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
-    Some(name.trim_end().to_owned())
 }
 
 #[cfg(test)]

@@ -22,3 +22,4 @@ mod looks;
 mod proxy;
 mod setup;
 mod several;
+mod turns;

@@ -237,12 +237,16 @@ impl World {
         if self.exchange.is_none() {
             return;
         }
+        let lock = self.lock_file();
+        assert!(!lock.exists(), "{} is left behind", lock.display());
+    }
+
+    /// The lock of the client's line.
+    pub fn lock_file(&self) -> PathBuf {
         let tty = self.folder.path("lines/client").canonicalize().unwrap();
         let tty = tty.strip_prefix("/dev").unwrap().display().to_string().replace('/', "_");
-        for folder in ["/run/lock", "/var/lock"] {
-            let lock = PathBuf::from(folder).join(format!("LCK..{tty}"));
-            assert!(!lock.exists(), "{} is left behind", lock.display());
-        }
+        let folders = ["/run/lock", "/var/lock"].map(PathBuf::from);
+        folders.into_iter().find(|folder| folder.is_dir()).unwrap().join(format!("LCK..{tty}"))
     }
 
     /// Nothing is left of a call: the line is free for programs, and for callers.

@@ -111,7 +111,8 @@ fn take_file(directory: &Path, port: &Path, file: &Path) -> Result<(), LineError
     Err(busy(None))
 }
 
-fn directory() -> PathBuf {
+/// The system's lock directory.
+pub(super) fn directory() -> PathBuf {
     let [first, second] = DIRECTORIES.map(Path::new);
     if first.is_dir() { first.to_owned() } else { second.to_owned() }
 }

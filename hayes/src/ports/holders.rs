@@ -14,6 +14,14 @@ pub struct Process {
     pub name: Option<String>,
 }
 
+impl Process {
+    /// The process of this id; it need not live.
+    #[must_use]
+    pub fn of(id: u32) -> Self {
+        Self { id, name: text(&Path::new("/proc").join(id.to_string()).join("comm")) }
+    }
+}
+
 /// Who uses a port.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holders {

@@ -6,6 +6,7 @@
 //! which comes during the call is seen at once. Refuses to hand out an address that has not proved to be the host's.
 
 mod plan;
+mod queue;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,7 @@ use hayes::modem::Outcome;
 
 pub use self::plan::{HasWay, Jitter, Plan};
 use self::plan::{LEAST_WAIT, MOST_LOSSES, Redial};
-use self::state::{State, Then, Why};
+use self::state::{Queue, State, Then, Why};
 pub(super) use self::verdict::not_answered;
 use super::call::Called;
 use crate::exit::{Callee, Failure, Status};
@@ -58,6 +59,10 @@ pub enum Output {
     Ring,
     /// Hang up: the host is there already.
     StopRinging,
+    /// Wait until the line may be free, which somebody else has: [`Attempt::handle_turn`].
+    AwaitLine,
+    /// Wait until no other command is on the way to the host: [`Attempt::handle_turn`].
+    AwaitWaker,
     /// Have the machine at the record's addresses prove that it is the host, within this time: [`Attempt::handle_proof`].
     Prove(Box<SignedRecord>, Duration),
     /// Ask every server of the directory for its newest record by this key, as nobody has proved to be the host by the record
@@ -90,6 +95,16 @@ pub enum Note {
     },
     /// Our own link went down by itself.
     LinkLost,
+    /// Somebody else has the line: it is waited for.
+    LineBusy {
+        /// Who.
+        why: String,
+    },
+    /// Another command is waking the host: what comes of it is waited for.
+    OtherWakes {
+        /// Its process, where it tells.
+        process: Option<u32>,
+    },
     /// The number could not be reached; the directory is asked again after a pause.
     Pausing {
         /// Why not.
@@ -158,6 +173,10 @@ pub struct Attempt {
     broke_off: bool,
     /// How often our own link was lost while it was wanted.
     losses: u32,
+    /// Until when our turn is waited for, if it is.
+    queued_until: Option<Instant>,
+    /// Who has the line, as it was told last.
+    told_busy: Option<String>,
     redial: Redial,
     has_way: HasWay,
     /// Whether a newer record is being looked out for.
@@ -179,6 +198,8 @@ impl Attempt {
             calls: 0,
             broke_off: false,
             losses: 0,
+            queued_until: None,
+            told_busy: None,
             redial: Redial::new(jitter),
             has_way,
             watching: false,
@@ -199,6 +220,7 @@ impl Attempt {
         let own = match self.state {
             State::Awaiting(at) => Some((at, "the host to register")),
             State::Pausing(at) => Some((at, "the number to be free")),
+            State::Queueing(_, at) => Some((at, "our turn")),
             State::Finding(_)
             | State::Linking(_)
             | State::Asking(_)
@@ -229,7 +251,11 @@ impl Attempt {
     pub fn handle_own_link(&mut self, result: Result<(), Failure>, now: Instant) {
         let State::Linking(then) = self.state else { return };
         match result {
-            Ok(()) => self.proceed(then, now),
+            Ok(()) => {
+                self.had_turn();
+                self.proceed(then, now);
+            }
+            Err(busy) if busy.status == Status::PortBusy => self.queue_for_line(Queue::ToDial(busy, then), now),
             Err(failure) => self.fail(failure.of_call_to(Callee::Provider)),
         }
     }
@@ -258,6 +284,7 @@ impl Attempt {
             | State::Freeing
             | State::Ringing
             | State::Pausing(_)
+            | State::Queueing(..)
             | State::Done => return,
         };
         self.losses += 1;
@@ -320,6 +347,9 @@ impl Attempt {
         if self.state != State::Ringing {
             return;
         }
+        if result.is_ok() {
+            self.had_turn();
+        }
         self.broke_off = result == Ok(Called::BrokeOff);
         match result {
             // A host that does not answer may be one that only now is switched on.
@@ -345,6 +375,7 @@ impl Attempt {
                 | Outcome::Blacklisted
                 | Outcome::Silent),
             )) => self.fail(call_failure(&outcome, self.plan.host.as_str()).of_call_to(Callee::Host)),
+            Err(busy) if busy.status == Status::PortBusy => self.queue_for_line(Queue::ToRing(busy), now),
             Err(failure) => self.fail(failure.of_call_to(Callee::Host)),
         }
     }
@@ -431,9 +462,14 @@ impl Attempt {
                     self.go(State::Asking(Why::ToTell), Output::Ask);
                 }
             }
+            State::Queueing(ref queue, at) if now >= at => {
+                let queue = queue.clone();
+                self.leave_queue(queue);
+            }
             State::Pausing(at) if now >= at => self.go(State::Finding(Then::Ask(Why::ToKnow)), Output::FindWay),
             State::Awaiting(_)
             | State::Pausing(_)
+            | State::Queueing(..)
             | State::Finding(_)
             | State::Linking(_)
             | State::Asking(_)

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crate::exit::Failure;
 use crate::identity::Unproven;
 use crate::record::SignedRecord;
 
@@ -22,6 +23,8 @@ pub(super) enum State {
     Awaiting(Instant),
     /// The pause before another call.
     Pausing(Instant),
+    /// Our turn, until the given moment.
+    Queueing(Queue, Instant),
     /// The host's proof.
     Proving { record: Box<SignedRecord>, fresh: bool },
     /// Whether any server has a newer record than the one by which nobody has proved to be the host.
@@ -41,11 +44,23 @@ impl State {
             Self::Ringing => "ringing",
             Self::Awaiting(_) => "awaiting",
             Self::Pausing(_) => "pausing",
+            Self::Queueing(..) => "queueing",
             Self::Proving { .. } => "proving",
             Self::Doubting { .. } => "doubting",
             Self::Done => "done",
         }
     }
+}
+
+/// What is waited for, and who has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Queue {
+    /// The line, to ring the host.
+    ToRing(Failure),
+    /// The line, to dial our provider, and then the given step.
+    ToDial(Failure, Then),
+    /// The end of another command's way to the host.
+    Waker,
 }
 
 /// What to do once there is a way to the directory.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Attempt, Failure, HostName, Reachability, Seq, SignedRecord, State, Status};
+use super::{Attempt, Failure, HostName, Reachability, Seq, SignedRecord, State, Status, state::Queue};
 use crate::identity::{Finding, Unproven};
 
 /// How far the clocks of host and client may differ before a lease counts as over, in seconds.
@@ -210,6 +210,12 @@ impl Attempt {
             State::Ringing => "while it rang",
             State::Awaiting(_) => "while it waited for the host to register",
             State::Pausing(_) => "before the next call",
+            State::Queueing(Queue::Waker, _) => "while another command was waking it",
+            State::Queueing(Queue::ToRing(ref busy) | Queue::ToDial(ref busy, _), _) => {
+                let message = format!("{} was not reached in time: {}", self.plan.host, busy.message);
+                return Failure::new(Status::TimedOut, message)
+                    .hint("end what has the line, or allow more with --timeout");
+            }
             State::Proving { .. } => "while the host was to prove itself",
         };
         Failure::new(Status::TimedOut, format!("{} was not reached in time: it ended {step}", self.plan.host))

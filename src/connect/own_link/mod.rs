@@ -6,7 +6,7 @@
 
 pub mod keeper;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -80,6 +80,8 @@ pub struct Settings {
     pub log: PathBuf,
     /// The configuration that it is started with.
     pub config: PathBuf,
+    /// The modem's line.
+    pub port: PathBuf,
 }
 
 /// A lessee's end.
@@ -101,6 +103,12 @@ impl OwnLink {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         Self { settings, keeper: None, started: None, begun: Vec::new(), is_up: false }
+    }
+
+    /// The modem's line.
+    #[must_use]
+    pub fn port(&self) -> &Path {
+        &self.settings.port
     }
 
     /// Becomes a lessee if a keeper is there, so that its link does not end under us.

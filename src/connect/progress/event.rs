@@ -39,6 +39,21 @@ pub enum Event {
     OwnLinkDown,
     /// Our own link went down by itself while it was needed.
     OwnLinkLost,
+    /// Somebody else has the line; it is waited for.
+    LineBusy {
+        /// The host's name.
+        host: String,
+        /// Who has it.
+        why: String,
+    },
+    /// Another command is waking the host; what comes of it is waited for.
+    OtherWakes {
+        /// The host's name.
+        host: String,
+        /// The other's process.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        process: Option<u32>,
+    },
     /// The host is asleep.
     Asleep {
         /// Its name.
@@ -238,6 +253,8 @@ impl Event {
                 advice: reachability.advice().unwrap_or_default(),
             },
             Note::LinkLost => Self::OwnLinkLost,
+            Note::LineBusy { why } => Self::LineBusy { host, why: why.clone() },
+            Note::OtherWakes { process } => Self::OtherWakes { host, process: *process },
             Note::Gone { why } => Self::Gone { host, why: why.clone() },
             Note::Pausing { why, pause } => {
                 let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);

@@ -112,6 +112,7 @@ fn is_of_the_client(status: Status) -> bool {
         Status::Configuration
         | Status::Missing
         | Status::NoPort
+        | Status::PortBusy
         | Status::ModemSilent
         | Status::NoDialTone
         | Status::Busy
@@ -139,7 +140,7 @@ fn is_of_the_client(status: Status) -> bool {
         | Status::NoCommand
         | Status::Interrupted => true,
         // Of daemons, of the configuration, of the modem's driver, or of nobody.
-        Status::Internal | Status::Secret | Status::UnknownSite | Status::NotRunning | Status::PortBusy => false,
+        Status::Internal | Status::Secret | Status::UnknownSite | Status::NotRunning => false,
     }
 }
 

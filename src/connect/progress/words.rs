@@ -14,6 +14,13 @@ impl Event {
             Self::OwnLinkUp { interface, address } => format!("our own link is up: {address} on {interface}"),
             Self::OwnLinkDown => "our own link is down: the line is needed for the call".to_owned(),
             Self::OwnLinkLost => "our own link was lost: dialling our provider again".to_owned(),
+            Self::LineBusy { why, .. } => format!("{why}: waiting for it"),
+            Self::OtherWakes { host, process: Some(process) } => {
+                format!("another command, process {process}, is waking {host}: waiting for what comes of it")
+            }
+            Self::OtherWakes { host, process: None } => {
+                format!("another command is waking {host}: waiting for what comes of it")
+            }
             Self::Asleep { host, seq } => format!("{host} is asleep (record {seq})"),
             Self::NeverRegistered { host } => format!("{host} has no record yet: it is asleep"),
             Self::RolledBack { host, seq, seen } => {

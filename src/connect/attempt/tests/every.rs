@@ -10,6 +10,9 @@ pub(in crate::connect) fn every_note() -> Vec<Note> {
         Note::Unreachable(Reachability::CarrierNat),
         Note::Unreachable(Reachability::Private),
         Note::LinkLost,
+        Note::LineBusy { why: "/dev/ttyUSB0 is in use by process 4711 (ringup)".to_owned() },
+        Note::OtherWakes { process: Some(4711) },
+        Note::OtherWakes { process: None },
         Note::Gone { why: "203.0.113.10 is not home.dyn.example any more".to_owned() },
         Note::Pausing { why: "home.dyn.example is busy".to_owned(), pause },
     ]
@@ -105,5 +108,10 @@ pub(in crate::connect) fn every_failure() -> Vec<Failure> {
     let mut late = World::new(|plan, now| plan.until = Some(now + Duration::from_secs(30)));
     late.play(vec![(Way(true), "ask")]);
     failures.push(late.fails(Wait));
+    for until in [10, 300] {
+        let mut taken = World::new(|plan, now| plan.until = Some(now + Duration::from_secs(until)));
+        taken.play(vec![(Way(true), "ask"), (Answer(None), "free"), (FREE, "watch>0 ring"), (Busy, "busy! line")]);
+        failures.push(taken.fails(Wait));
+    }
     failures
 }

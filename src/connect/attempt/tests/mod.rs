@@ -2,6 +2,7 @@
 
 mod every;
 mod proofs;
+mod queue;
 mod way;
 
 use std::net::SocketAddr;
@@ -31,6 +32,12 @@ enum Step {
     Unreachable,
     Call(Outcome),
     BrokeOff,
+    /// Somebody else has the line.
+    Busy,
+    /// The same, to dial our provider.
+    BusyForLink,
+    OtherWakes,
+    Turn,
     Newer(SignedRecord),
     /// A proof at this address; or none at [`HERE`], and this was found there, and the directory knows of nothing newer.
     Proof(Result<&'static str, Finding>),
@@ -44,8 +51,8 @@ enum Step {
 }
 
 use Step::{
-    Answer, BrokeOff, Call, LineFree, LinkLost, Newer, Newest, OwnLink, Proof, ProofAt, Unproved, Unreachable, Wait,
-    Way,
+    Answer, BrokeOff, Busy, BusyForLink, Call, LineFree, LinkLost, Newer, Newest, OtherWakes, OwnLink, Proof, ProofAt,
+    Turn, Unproved, Unreachable, Wait, Way,
 };
 
 impl World {
@@ -115,6 +122,10 @@ impl World {
                 attempt.handle_answer(Err(Failure::new(Status::DirectoryUnreachable, "no directory")), ISSUED);
             }
             Call(outcome) => attempt.handle_call(Ok(Called::Ended(outcome)), self.now),
+            Busy => attempt.handle_call(Err(busy()), self.now),
+            BusyForLink => attempt.handle_own_link(Err(busy()), self.now),
+            OtherWakes => attempt.handle_other_wakes(Some(4711), self.now),
+            Turn => attempt.handle_turn(),
             BrokeOff => attempt.handle_call(Ok(Called::BrokeOff), self.now),
             Newer(record) => attempt.handle_newer(Ok(record), ISSUED),
             Proof(Ok(address)) => {
@@ -173,6 +184,10 @@ fn names(outputs: &[Output]) -> String {
         Output::StopWatching => "unwatch".to_owned(),
         Output::Ring => "ring".to_owned(),
         Output::StopRinging => "hang-up".to_owned(),
+        Output::AwaitLine => "line".to_owned(),
+        Output::AwaitWaker => "waker".to_owned(),
+        Output::Note(Note::LineBusy { .. }) => "busy!".to_owned(),
+        Output::Note(Note::OtherWakes { .. }) => "other!".to_owned(),
         Output::Prove(record, _patience) => format!("prove:{}", record.record().seq()),
         Output::AskAll(_key, than) => format!("all>{than}"),
         Output::Note(Note::RolledBack { .. }) => "rolled-back!".to_owned(),
@@ -197,6 +212,10 @@ fn behind_tunnel(identity: &Identity, seq: u64, end: FarEnd) -> SignedRecord {
     let record = Record::online(host(), vec![address], number(seq), ISSUED, 600).unwrap();
     let services = Services { tunnel: Some(end), ..Services::default() };
     SignedRecord::sign(record.with_services(services), identity)
+}
+
+fn busy() -> Failure {
+    Failure::new(Status::PortBusy, "/dev/ttyUSB0 is in use by process 4711 (minicom); try again when it is done")
 }
 
 fn host() -> HostName {

@@ -1,0 +1,69 @@
+//! Waiting for one's turn: for a line that somebody else has, and for whoever is waking the host already.
+
+use std::time::Instant;
+
+use super::state::{Queue, State, Then, Why};
+use super::{Attempt, Callee, Failure, Note, Output};
+
+impl Attempt {
+    /// Another command is waking the host: what comes of that is waited for. `process` is the other's, where it tells.
+    pub fn handle_other_wakes(&mut self, process: Option<u32>, now: Instant) {
+        if self.state != State::Ringing {
+            return;
+        }
+        // It was not made.
+        self.calls = self.calls.saturating_sub(1);
+        self.outputs.push_back(Output::Note(Note::OtherWakes { process }));
+        self.queue(Queue::Waker, Output::AwaitWaker, now);
+    }
+
+    /// It may be our turn now.
+    pub fn handle_turn(&mut self) {
+        let State::Queueing(queue, _until) = self.state.clone() else { return };
+        match queue {
+            Queue::ToRing(_busy) => self.go(State::Ringing, Output::Ring),
+            Queue::ToDial(_busy, then) => self.go(State::Linking(then), Output::BringUp),
+            // It may be online by the other's call.
+            Queue::Waker => self.go(State::Finding(Then::Ask(Why::ToKnow)), Output::FindWay),
+        }
+    }
+
+    /// Somebody else has the line: it is waited for, as long as for a record after a call.
+    pub(super) fn queue_for_line(&mut self, queue: Queue, now: Instant) {
+        if let Queue::ToRing(busy) | Queue::ToDial(busy, _) = &queue
+            && self.told_busy.as_ref() != Some(&busy.message)
+        {
+            let why = busy.message.split(';').next().unwrap_or_default().to_owned();
+            self.outputs.push_back(Output::Note(Note::LineBusy { why }));
+            self.told_busy = Some(busy.message.clone());
+        }
+        self.queue(queue, Output::AwaitLine, now);
+    }
+
+    /// The time for it is over.
+    pub(super) fn leave_queue(&mut self, queue: Queue) {
+        let too_long = |busy: Failure, callee| {
+            let hint = "it was not free in time: end what has it, or allow more with --wait";
+            busy.hint(hint).of_call_to(callee)
+        };
+        match queue {
+            Queue::ToRing(busy) => self.fail(too_long(busy, Callee::Host)),
+            Queue::ToDial(busy, _then) => self.fail(too_long(busy, Callee::Provider)),
+            Queue::Waker => {
+                self.stop_watching();
+                self.go(State::Finding(Then::Ask(Why::ToTell)), Output::FindWay);
+            }
+        }
+    }
+
+    /// It was our turn.
+    pub(super) fn had_turn(&mut self) {
+        (self.queued_until, self.told_busy) = (None, None);
+    }
+
+    fn queue(&mut self, queue: Queue, output: Output, now: Instant) {
+        // Others may be quicker when it is free: that does not make the wait any longer.
+        let until = *self.queued_until.get_or_insert(now + self.plan.wait);
+        self.go(State::Queueing(queue, until), output);
+    }
+}

@@ -1,0 +1,73 @@
+//! Turns: a line that somebody else has, and a host that another command is waking.
+
+use super::*;
+
+#[test]
+fn a_line_that_somebody_else_has_is_waited_for_and_then_rung_on() {
+    let mut world = World::ringing(|plan| plan.calls = 1);
+    let online = world.online(8);
+    world.play(vec![
+        (Busy, "busy! line"),
+        (Turn, "ring"),
+        // Another was quicker.
+        (Busy, "line"),
+        (Turn, "ring"),
+        (Call(Outcome::RangOut), "way"),
+        (Way(true), ""),
+        (Newer(online), "prove:8"),
+    ]);
+}
+
+#[test]
+fn a_host_that_comes_online_while_the_line_is_waited_for_needs_no_call() {
+    let mut world = World::ringing(|_| {});
+    let online = world.online(8);
+    world.play(vec![(Busy, "busy! line"), (Newer(online), "prove:8"), (Proof(Ok(HERE)), "found:203.0.113.10")]);
+}
+
+#[test]
+fn a_line_that_does_not_become_free_is_waited_for_no_longer_than_a_record() {
+    let mut world = World::ringing(|_| {});
+    let began = world.now;
+    world.play(vec![(Busy, "busy! line")]);
+    world.now += Duration::from_secs(40);
+    world.play(vec![(Turn, "ring"), (Busy, "line")]);
+    let failure = world.fails(Wait);
+    assert_eq!((failure.status, failure.callee), (Status::PortBusy, Some(Callee::Host)));
+    assert!(failure.message.contains("process 4711 (minicom)"), "{failure}");
+    assert_eq!(world.now - began, Duration::from_secs(60), "from the first moment on");
+}
+
+#[test]
+fn our_provider_is_dialled_once_the_line_is_free() {
+    let mut world = World::new(|_, _| {});
+    world.play(vec![(Way(false), "up"), (BusyForLink, "busy! line"), (Turn, "up"), (OwnLink, "ask")]);
+    let mut world = World::new(|_, _| {});
+    world.play(vec![(Way(false), "up"), (BusyForLink, "busy! line")]);
+    let failure = world.fails(Wait);
+    assert_eq!((failure.status, failure.callee), (Status::PortBusy, Some(Callee::Provider)));
+}
+
+#[test]
+fn who_finds_another_waking_the_host_rings_only_if_that_brought_nothing() {
+    let mut world = World::ringing(|plan| plan.calls = 1);
+    let online = world.online(8);
+    world.play(vec![(OtherWakes, "other! waker"), (Newer(online), "prove:8")]);
+
+    let mut world = World::ringing(|plan| plan.calls = 1);
+    let online = world.online(8);
+    world.play(vec![
+        (OtherWakes, "other! waker"),
+        (Turn, "way"),
+        (Way(true), "ask"),
+        (Answer(None), "free"),
+        (FREE, "ring"),
+        (Call(Outcome::RangOut), "way"),
+        (Way(true), ""),
+        (Newer(online), "prove:8"),
+    ]);
+
+    let mut world = World::ringing(|_| {});
+    world.play(vec![(OtherWakes, "other! waker"), (Wait, "unwatch way"), (Way(true), "ask")]);
+    assert_eq!(world.fails(Answer(None)).status, Status::NotRegistered);
+}
