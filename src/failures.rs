@@ -1,5 +1,7 @@
 //! The one map from the rooms' typed errors to exit statuses and advice.
 
+use domain::base::iana::Rcode;
+
 use crate::budget::{Cap, Unpaid};
 use crate::directory::{DirectoryError, DoorError};
 use crate::dns::{QueryError, RegisterError, UpdateError};
@@ -28,10 +30,13 @@ impl From<&QueryError> for Failure {
             QueryError::Unreachable { .. } => {
                 Self::caused(Status::DirectoryUnreachable, error).hint("check directory-servers, and the way to them")
             }
+            QueryError::Refused(Rcode::SERVFAIL) => Self::caused(Status::DirectoryRefused, error)
+                .hint("that server has trouble of its own, which its log tells; name another in directory-servers too"),
             // Of questions the log says nothing: anybody may ask anything.
             QueryError::Refused(_) => Self::caused(Status::DirectoryRefused, error)
                 .hint("is the host in the zone of that server, and is directory-servers right?"),
-            QueryError::Garbled => Self::caused(Status::DirectoryRefused, error),
+            QueryError::Garbled => Self::caused(Status::DirectoryRefused, error)
+                .hint("does another name server, or a firewall, answer in its place? check directory-servers"),
         }
     }
 }

@@ -5,6 +5,8 @@
 //! (a modem line that is attended to) and [`link`] (PPP over a call). `docs/map.md` has the walks through them.
 
 pub mod administration;
+#[cfg(test)]
+mod agreed;
 pub mod budget;
 pub mod cli;
 pub mod clock;
@@ -30,6 +32,8 @@ pub mod provide;
 pub mod record;
 pub mod report;
 pub mod roles;
+#[cfg(test)]
+mod samples;
 #[cfg(test)]
 mod scratch;
 pub mod secret;

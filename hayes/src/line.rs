@@ -100,7 +100,7 @@ pub enum LineError {
         source: NoAddress,
     },
     /// The console server can not be reached.
-    #[error("{} cannot be reached; is the console server on, and are its name and port right?", path.display())]
+    #[error("{} cannot be reached: {source}; is the console server on, and are its name and port right?", path.display())]
     Unreachable {
         /// The server.
         path: PathBuf,
@@ -108,7 +108,7 @@ pub enum LineError {
         source: io::Error,
     },
     /// What answers there is no server that RFC 2217 could be spoken with.
-    #[error("{} is no RFC 2217 server; one that passes bytes as they are is named tcp+raw://host:port", path.display())]
+    #[error("{} is no RFC 2217 server: {source}; one that passes bytes as they are is named tcp+raw://host:port", path.display())]
     NoComPort {
         /// The server.
         path: PathBuf,
@@ -116,7 +116,7 @@ pub enum LineError {
         source: NoComPort,
     },
     /// Anything else.
-    #[error("{} failed; see the cause", path.display())]
+    #[error("{} failed: {source}", path.display())]
     Io {
         /// The tty, or the lock file.
         path: PathBuf,

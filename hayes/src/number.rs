@@ -29,7 +29,7 @@ pub enum NumberError {
     #[error("there is nothing to dial in it")]
     Empty,
     /// The text has a character that no modem dials.
-    #[error("{0:?} can not be dialled")]
+    #[error("{0:?} cannot be dialled")]
     Character(char),
     /// The text is longer than [`NUMBER_LIMIT`].
     #[error("it is longer than {NUMBER_LIMIT} characters")]

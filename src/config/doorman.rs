@@ -243,7 +243,7 @@ mod tests {
             (&format!("{rule}\nrings = 0"), "4: listen.caller[0].rings", "at least 1"),
             (&format!("{rule}\ndo = \"ignore\"\ncalls = 2"), "5: listen.caller[0].calls", "leave it out"),
             ("[[listen.caller]]\nnumber = []", "3: listen.caller[0].number", "names nobody"),
-            ("callers = [\"555-01x\"]", "2: listen.callers", "'x' can not be dialled"),
+            ("callers = [\"555-01x\"]", "2: listen.callers", "'x' cannot be dialled"),
             ("callers = [\"*\"]", "2: listen.callers", "write \"any\""),
             ("[[listen.caller]]\nnumber = 5550101", "3: listen.caller[0].number", "expected a telephone number"),
             ("callers = [\"any\"]\ncountry-code = \"GB\"", "3: listen.country-code", "\"44\""),

@@ -166,7 +166,7 @@ impl From<ConfigError> for Failure {
         let status = if error.secret { Status::Secret } else { Status::Configuration };
         let failure = Self::new(status, error.to_string());
         if error.line.is_none() && error.key.is_empty() {
-            return failure.hint("name the file with --config FILE; docs/examples has annotated ones");
+            return failure.hint("name the file with --config FILE; `ringup setup` writes one for a client, docs/examples has annotated ones");
         }
         failure
     }

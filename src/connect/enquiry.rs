@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::attempt::{not_its_own, rolled_back};
 use super::{in_words, known, uncertified};
 use crate::dns::Resolver;
 use crate::exit::{Failure, Status};
@@ -60,26 +61,23 @@ impl Enquiry {
         }
         let addresses = resolver.addresses(&self.host, deadline).await.map_err(|error| Failure::from(&error))?;
         if addresses.is_empty() {
-            return Err(Failure::new(Status::NotRegistered, format!("{} has never registered", self.host))
-                .hint("start ringup listen there; the directory must know its key"));
+            return Err(self.never_registered());
         }
         Ok(Looked::Uncertified(self.host.clone(), addresses))
     }
 
+    fn never_registered(&self) -> Failure {
+        Failure::new(Status::NotRegistered, format!("{} has never registered", self.host))
+            .hint("start `ringup listen` or `ringup watch` there; the directory must know its key")
+    }
+
     fn check(&self, signed: SignedRecord) -> Result<Looked, Failure> {
         let (host, called) = (&self.host, &self.called);
-        signed.verify(&self.identity.unwrap_or_else(|| *signed.key())).map_err(|error| {
-            let message = format!("the directory's record of {host} is not its own: {error}");
-            Failure::new(Status::WrongIdentity, message).hint(format!(
-                "if {called} has a new key, put what `ringup identity` prints there in sites.{called}.identity, or: ringup \
-                 trust {called} KEY"
-            ))
-        })?;
+        let expected = self.identity.unwrap_or_else(|| *signed.key());
+        signed.verify(&expected).map_err(|error| not_its_own(host, called, &error))?;
         let seq = signed.record().seq();
         if let Some(seen) = self.seen.filter(|seen| seq < *seen) {
-            let message =
-                format!("the directory has an old record of {host}: number {seq}, and {seen} was seen before");
-            return Err(Failure::new(Status::RolledBack, message));
+            return Err(rolled_back(host, seq, seen));
         }
         Ok(Looked::Certified(Box::new(signed)))
     }
@@ -166,9 +164,71 @@ fn certified(signed: &SignedRecord, unix_now: u64) -> String {
 }
 
 #[cfg(test)]
+pub(super) use self::tests::{every_end, every_looked};
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::record::{FarEnd, Identity, Record, Services};
+    use crate::samples::of_each;
+
+    fn host() -> HostName {
+        "home.dyn.example".parse().unwrap()
+    }
+
+    /// What may be found, for the snapshot of every message: told at this moment, in seconds since 1970.
+    pub(in crate::connect) fn every_looked() -> (Vec<Looked>, u64) {
+        const NOW: u64 = 10_000;
+        let identity = Identity::generate().unwrap();
+        let signed = |record: Record, services: Services| {
+            let signed = SignedRecord::sign(record.with_services(services), &identity);
+            let key = PublicKey::from_bytes([7; 32]);
+            Box::new(SignedRecord::from_parts(signed.record().clone(), key, *signed.signature()))
+        };
+        let online = |address: &str, issued| {
+            let addresses = vec![address.parse().unwrap(), "2001:db8::9".parse().unwrap()];
+            Record::online(host(), addresses, Seq::new(8).unwrap(), issued, 600).unwrap()
+        };
+        let private = Record::online(host(), vec!["100.64.0.9".parse().unwrap()], Seq::FIRST, NOW, 600).unwrap();
+        let pinned = Services {
+            ssh: Some(crate::record::SshHostKey::from_bytes([7; 32])),
+            tls: Some(crate::record::TlsPin::from_bytes([7; 32])),
+            ..Services::default()
+        };
+        let tunnel = Services { tunnel: Some("198.51.100.7:2222/22".parse().unwrap()), ..Services::default() };
+        let asleep = Record::asleep(host(), Seq::new(7).unwrap(), NOW, 600).unwrap();
+        let looked = of_each! {
+            Looked::Certified(_) => [
+                Looked::Certified(signed(online("203.0.113.9", NOW), pinned)),
+                Looked::Certified(signed(online("203.0.113.9", 0), Services::default())),
+                Looked::Certified(signed(private.clone(), Services::default())),
+                Looked::Certified(signed(private, tunnel)),
+                Looked::Certified(signed(asleep, Services::default())),
+            ],
+            Looked::Uncertified(..) => [Looked::Uncertified(host(), vec!["203.0.113.9".parse().unwrap()])],
+        };
+        (looked, NOW)
+    }
+
+    /// Every failure of an enquiry's own, for the same.
+    pub(in crate::connect) fn every_end() -> Vec<Failure> {
+        let identity = Identity::generate().unwrap();
+        let key = PublicKey::from_bytes([7; 32]);
+        let record = Record::asleep(host(), Seq::new(7).unwrap(), 0, 600).unwrap();
+        let signed = SignedRecord::sign(record.clone(), &identity);
+        let by_another = SignedRecord::from_parts(record, key, *signed.signature());
+        let enquiry = Enquiry {
+            host: host(),
+            called: "home".to_owned(),
+            identity: Some(identity.public_key()),
+            seen: Seq::new(9),
+            directory: Vec::new(),
+        };
+        let (looked, _now) = every_looked();
+        let unsigned = looked.iter().filter_map(|looked| looked.key().err());
+        let refused = [by_another, signed].into_iter().filter_map(|signed| enquiry.check(signed).err());
+        refused.chain([enquiry.never_registered()]).chain(unsigned).collect()
+    }
 
     #[test]
     fn a_record_is_told_for_what_it_is_worth_now() {

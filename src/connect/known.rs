@@ -51,7 +51,7 @@ pub enum KnownError {
         source: std::io::Error,
     },
     /// The file holds something else.
-    #[error("{} is damaged; expected a key and a number; `ringup trust` writes it anew", path.display())]
+    #[error("{} is damaged; expected a key and a number; `ringup trust HOST KEY` writes it anew", path.display())]
     Damaged {
         /// The host's file.
         path: PathBuf,

@@ -102,11 +102,7 @@ pub async fn ring(
         Called::Ended(Outcome::RangOut | Outcome::NoAnswer) if call.wake.is_answered() => Err(not_answered(host)),
         Called::Ended(Outcome::RangOut | Outcome::NoAnswer | Outcome::Connected(_) | Outcome::Voice)
         | Called::Told(_) => Ok(called),
-        Called::BrokeOff => {
-            let message = format!("the call to {host} broke off before it said what it would do");
-            Err(Failure::new(Status::NoHandshake, message)
-                .hint("it may be waking all the same: ringup query; or call again"))
-        }
+        Called::BrokeOff => Err(broke_off(host)),
         Called::Ended(
             outcome @ (Outcome::Busy
             | Outcome::NoDialTone
@@ -118,6 +114,12 @@ pub async fn ring(
             | Outcome::Silent),
         ) => Err(call_failure(&outcome, host).of_call_to(Callee::Host)),
     }
+}
+
+/// The failure of a call that broke off once the host had asked who we are.
+fn broke_off(host: &str) -> Failure {
+    let message = format!("the call to {host} broke off before it said what it would do");
+    Failure::new(Status::NoHandshake, message).hint("it may be waking all the same: ringup query; or call again")
 }
 
 /// The record in an answer; a host that the directory does not know at all is a failure of its own.

@@ -28,16 +28,13 @@ pub async fn pass(host: &str, address: IpAddr, port: u16) -> Result<(), Failure>
     let at = SocketAddr::new(address, port);
     let connected = tokio::time::timeout(CONNECT_WITHIN, tokio::net::TcpStream::connect(at)).await;
     let connected = connected.unwrap_or_else(|_elapsed| Err(io::ErrorKind::TimedOut.into()));
-    let stream = connected.and_then(tokio::net::TcpStream::into_std).map_err(|error| {
-        Failure::new(Status::Unreachable, format!("{host} is online, but port {port} cannot be used: {error}"))
-            .hint("is the service running there? is the port right?")
-    })?;
-    let broken = |error: io::Error| Failure::new(Status::Internal, format!("cannot pass bytes on: {error}"));
-    stream.set_nonblocking(false).map_err(broken)?;
-    let input = File::from(io::stdin().as_fd().try_clone_to_owned().map_err(broken)?);
+    let stream = connected.and_then(tokio::net::TcpStream::into_std);
+    let stream = stream.map_err(|error| not_connected(host, port, &error))?;
+    stream.set_nonblocking(false).map_err(|error| broken(&error))?;
+    let input = File::from(io::stdin().as_fd().try_clone_to_owned().map_err(|error| broken(&error))?);
     // Not the standard library's: that one keeps back what has no end of line.
-    let output = File::from(io::stdout().as_fd().try_clone_to_owned().map_err(broken)?);
-    let outwards = stream.try_clone().map_err(broken)?;
+    let output = File::from(io::stdout().as_fd().try_clone_to_owned().map_err(|error| broken(&error))?);
+    let outwards = stream.try_clone().map_err(|error| broken(&error))?;
     let (over, is_over) = oneshot::channel();
     let _detached = std::thread::spawn(move || forwards(input, outwards));
     let _detached = std::thread::spawn(move || {
@@ -47,8 +44,26 @@ pub async fn pass(host: &str, address: IpAddr, port: u16) -> Result<(), Failure>
     });
     match is_over.await {
         Ok(Ok(())) | Err(_) => Ok(()),
-        Ok(Err(error)) => Err(broken(error)),
+        Ok(Err(error)) => Err(broken(&error)),
     }
+}
+
+fn not_connected(host: &str, port: u16, error: &io::Error) -> Failure {
+    Failure::new(Status::Unreachable, format!("{host} is online, but port {port} cannot be used: {error}"))
+        .hint("is the service running there? is the port right?")
+}
+
+fn broken(error: &io::Error) -> Failure {
+    Failure::new(Status::Internal, format!("cannot pass bytes on: {error}"))
+}
+
+/// Every way in which bytes do not pass, for the snapshot of every message.
+#[cfg(test)]
+pub(in crate::connect) fn every_end() -> Vec<Failure> {
+    let host = "home.dyn.example";
+    let refused = [io::ErrorKind::ConnectionRefused, io::ErrorKind::TimedOut];
+    let refused = refused.map(|kind| not_connected(host, 22, &kind.into()));
+    refused.into_iter().chain([broken(&io::ErrorKind::StorageFull.into())]).collect()
 }
 
 fn forwards(mut input: File, mut outwards: TcpStream) {

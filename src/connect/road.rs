@@ -426,8 +426,16 @@ pub(super) fn not_kept(error: &KnownError) -> Failure {
             "nothing was sent; which key is the host's? compare with `ringup identity` there, then: ringup trust HOST KEY",
         );
     }
-    Failure::caused(Status::Configuration, error)
-        .hint("put the host's key in `identity` in its [sites] section, or make state-directory writable")
+    let hint =
+        "put the host's key in `identity` in its [sites] section, or let this user read and write state-directory";
+    let failure = Failure::caused(Status::Configuration, error);
+    // How that is mended it says itself, but not by which key.
+    if matches!(error, KnownError::Damaged { .. }) {
+        return failure.hint(
+            "the host's key is what `ringup identity` prints there; or put it in `identity` in its [sites] section",
+        );
+    }
+    failure.hint(hint)
 }
 
 /// Waits for what is being done, and takes it out; for ever when nothing is.

@@ -193,6 +193,10 @@ impl From<&CallFailure> for Failure {
                         failure.status = Status::NoLink;
                     }
                     failure.message.push_str(&format!("; the provider said \"{said}\""));
+                    failure = failure.hint(
+                        "its words are the reason: ask the provider; where it asks for a name in words, `peer` in [isp] \
+                         and a chat script answer",
+                    );
                 } else if *end == LinkEnd::CarrierLost {
                     "the call to the provider was lost before the link was up".clone_into(&mut failure.message);
                     failure = failure.hint("call again; if it is lost again, the line is bad or the provider hangs up");
@@ -208,21 +212,21 @@ impl From<&CallFailure> for Failure {
 pub fn call_failure(outcome: &Outcome, whom: &str) -> Failure {
     let (status, what, hint) = match outcome {
         Outcome::Connected(_) => (Status::Internal, "answered the call", None),
-        Outcome::RangOut | Outcome::NoAnswer => (Status::NoAnswer, "did not answer", None),
-        Outcome::Voice => (Status::NoCarrier, "was answered by a voice, not a modem", Some("check the number")),
-        Outcome::Busy => (Status::Busy, "is busy", Some("try again later")),
-        Outcome::NoDialTone => {
-            (Status::NoDialTone, "could not be dialled: no dial tone", Some("check the cable to the wall"))
+        Outcome::RangOut | Outcome::NoAnswer => {
+            (Status::NoAnswer, "did not answer", Some("is the number right? call it by hand, and listen"))
         }
+        Outcome::Voice => (Status::NoCarrier, "was called, and a voice answered, not a modem", None),
+        Outcome::Busy => (Status::Busy, "is busy", Some("try again later")),
+        Outcome::NoDialTone => (Status::NoDialTone, "could not be dialled: no dial tone", None),
         Outcome::NoCarrier => (Status::NoCarrier, "could not be reached: no carrier", None),
         Outcome::Refused => (Status::NoCarrier, "could not be dialled: the modem does not take the number", None),
         Outcome::Delayed => {
             (Status::Blacklisted, "may not be dialled yet: the modem delays redialling", Some("wait a few minutes"))
         }
-        Outcome::Blacklisted => {
-            (Status::Blacklisted, "is on the modem's blacklist", Some("wait, or switch the modem off and on"))
+        Outcome::Blacklisted => (Status::Blacklisted, "is on the modem's blacklist", None),
+        Outcome::Glare => {
+            (Status::Busy, "could not be dialled: a call came in at that moment", Some("try again in a minute"))
         }
-        Outcome::Glare => (Status::Busy, "could not be dialled: a call came in at that moment", None),
         Outcome::Silent => (Status::ModemSilent, "could not be dialled: the modem stopped answering", None),
     };
     let failure = Failure::new(status, format!("{whom} {what}"));
@@ -239,8 +243,20 @@ pub fn line_failure(error: &DriverError) -> Failure {
     let status = match error {
         DriverError::Silent { .. } => Status::ModemSilent,
         DriverError::Occupied(_) | DriverError::NoQuestion(_) => Status::Internal,
-        DriverError::Line(LineError::Busy { .. }) => Status::PortBusy,
+        DriverError::Line(LineError::Busy { .. } | LineError::Attended { .. }) => Status::PortBusy,
         DriverError::Line(_) => Status::NoPort,
     };
-    Failure::caused(status, error)
+    let failure = Failure::caused(status, error);
+    let DriverError::Line(error) = error else { return failure };
+    match error {
+        LineError::Missing { .. } | LineError::NotATty { .. } | LineError::Gone { .. } | LineError::Io { .. } => {
+            failure
+        }
+        LineError::Busy { .. } => failure.hint("wait until it is free; `ringup modem list` shows who has which port"),
+        LineError::Attended { .. } => failure.hint("one line has one listener; `ringup modem list` shows who has it"),
+        LineError::Denied { .. } => failure.hint("whoever is added to a group has it from the next login on"),
+        LineError::NoAddress { .. } | LineError::Unreachable { .. } | LineError::NoComPort { .. } => {
+            failure.hint("check `port` in [modem], and how the console server is set up")
+        }
+    }
 }

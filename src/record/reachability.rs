@@ -55,11 +55,11 @@ impl Reachability {
             Self::Public => None,
             Self::CarrierNat => Some(
                 "the provider lends an address behind its carrier-grade NAT (100.64.0.0/10): nobody outside can connect to \
-                 it; ask the provider for a public address or for IPv6, or let this machine open a tunnel ([host.tunnel], ssh -R)",
+                 it; ask the provider for a public address or for IPv6, or let the host open a tunnel ([host.tunnel], ssh -R)",
             ),
             Self::Private => Some(
                 "the address is a private one: nobody outside that network can connect to it; ask the provider for a \
-                 public address or for IPv6, or let this machine open a tunnel ([host.tunnel], ssh -R)",
+                 public address or for IPv6, or let the host open a tunnel ([host.tunnel], ssh -R)",
             ),
             Self::Local | Self::Nowhere => Some(
                 "the link has no address that another network could reach; look at what the provider assigns (IPCP)",

@@ -136,21 +136,24 @@ pub(super) async fn wake(
     stop: &CancellationToken,
 ) -> u8 {
     let progress = Progress::new(audience);
-    let prepared = config.map_err(Failure::from).and_then(|config| {
-        let name = site_of(&config, site).ok_or_else(|| unknown_site(&config, site))?;
-        let host = config.file().sites.get(name).map_or(site, |site| site.host.as_str()).to_owned();
-        let no_number = || Failure::new(Status::Asleep, format!("{site} has no number to ring"));
-        Ok((host, config.call(name)?.ok_or_else(no_number)?))
-    });
-    let (host, call) = match prepared {
-        Ok(prepared) => prepared,
-        Err(failure) => return told(&progress, None, Err(failure)),
+    let config = match config {
+        Ok(config) => config,
+        Err(error) => return told(&progress, None, Err(error.into())),
     };
-    let rung = connect::ring(&host, &call, &progress, stop).await.and_then(|called| match called {
+    let Some(name) = site_of(&config, site) else {
+        return told(&progress, Some(site), Err(unknown_site(&config, site)));
+    };
+    let host = config.file().sites.get(name).map_or(site, |site| site.host.as_str());
+    let no_number = || Failure::new(Status::Asleep, format!("{host} has no number to ring"));
+    let call = match config.call(name).map_err(Failure::from).and_then(|call| call.ok_or_else(no_number)) {
+        Ok(call) => call,
+        Err(failure) => return told(&progress, Some(host), Err(failure)),
+    };
+    let rung = connect::ring(host, &call, &progress, stop).await.and_then(|called| match called {
         Called::Ended(_) | Called::BrokeOff => print(&format!("rang {site}")),
         Called::Told(verdict) => print(&format!("{site} answered: {verdict}")),
     });
-    told(&progress, Some(&host), rung)
+    told(&progress, Some(host), rung)
 }
 
 /// Tells a failure, and gives the status.
@@ -186,13 +189,18 @@ pub(super) async fn query(
     stop: &CancellationToken,
 ) -> u8 {
     let progress = Progress::new(Audience { quiet: true, json, verbose, ..Audience::default() });
-    let asked = async {
-        let config = config?;
-        let found = looked(&enquiry(&config, host)?, stop).await?;
-        print(&if json { found.to_json().to_string() } else { found.in_words(crate::clock::unix_seconds()) })
+    let config = match config {
+        Ok(config) => config,
+        Err(error) => return told(&progress, None, Err(error.into())),
     };
-    let asked = asked.await;
-    told(&progress, Some(host), asked)
+    let enquiry = match enquiry(&config, host) {
+        Ok(enquiry) => enquiry,
+        Err(failure) => return told(&progress, Some(host), Err(failure)),
+    };
+    let asked = looked(&enquiry, stop).await.and_then(|found| {
+        print(&if json { found.to_json().to_string() } else { found.in_words(crate::clock::unix_seconds()) })
+    });
+    told(&progress, Some(enquiry.host.as_str()), asked)
 }
 
 /// Remembers a host's key: the one given, or the one in the directory if none is known yet.
@@ -210,7 +218,7 @@ pub(super) async fn trust(
         }
         remember(config, &enquiry.host, key)?;
         return print(
-            "compare it with what `ringup identity` prints there, with the file that identity in [host] names",
+            "compare it with what `ringup identity FILE` prints there; FILE is what `identity` in [host] names",
         );
     };
     let site = site_of(config, host).and_then(|site| config.file().sites.get(site));

@@ -235,7 +235,7 @@ async fn a_call_that_breaks_off_while_we_say_who_we_are_may_have_woken_the_host_
     let mut world = World::new(&ANSWERED.replace("0102", "0103"), "", &host).await;
     let _created = Identity::create(&world.folder.path("client.identity")).unwrap();
     let message = "the call to home.dyn.example broke off before it said what it would do, and it did not come online";
-    let ended = world.fails(Status::NoHandshake, message, "its log tells how far it came").await;
+    let ended = world.fails(Status::NoHandshake, message, "tells how far it came").await;
     assert!(ended.events.iter().any(|event| event["outcome"] == "broke-off"), "{ended:?}");
 
     let mut client = world.connect(&[]);

@@ -22,14 +22,14 @@ struct Lie {
 }
 
 /// A directory that says whatever it is told to.
-struct Liar {
-    address: SocketAddr,
+pub struct Liar {
+    pub address: SocketAddr,
     says: watch::Sender<Lie>,
     _task: JoinSet<()>,
 }
 
 impl Liar {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let (says, lie) = watch::channel(Lie::default());
@@ -45,8 +45,13 @@ impl Liar {
         Self { address, says, _task: task }
     }
 
-    fn says(&self, statement: &str) {
+    pub fn says(&self, statement: &str) {
         self.says.send(Lie { statement: Some(statement.to_owned()), address: None }).unwrap();
+    }
+
+    /// Gives an address that nobody has signed.
+    pub fn says_address(&self, address: std::net::Ipv4Addr) {
+        self.says.send(Lie { statement: None, address: Some(address) }).unwrap();
     }
 }
 
@@ -135,8 +140,8 @@ async fn whatever_a_directory_makes_up_is_refused_and_nothing_is_sent_to_its_add
 
     // Text that is no statement, and an address that nobody has signed.
     liar.says("seq=9 state=online");
-    refuses(&mut world, &stranger, false, Status::DirectoryRefused, "cannot be read", "the directory's log").await;
-    liar.says.send(Lie { statement: None, address: Some("127.0.0.9".parse().unwrap()) }).unwrap();
+    refuses(&mut world, &stranger, false, Status::DirectoryRefused, "cannot be read", "check directory-servers").await;
+    liar.says_address("127.0.0.9".parse().unwrap());
     let words = "home.dyn.example is at 127.0.0.9, but its record is uncertified";
     refuses(&mut world, &stranger, false, Status::WrongIdentity, words, "without proof").await;
 
@@ -175,7 +180,7 @@ async fn an_address_that_nobody_signed_is_called_so_even_after_the_host_was_rung
     let mut world = World::new(RUNG, "", "").await;
     let liar = Liar::start().await;
     world.client_of(liar.address, RUNG);
-    liar.says.send(Lie { statement: None, address: Some("127.0.0.9".parse().unwrap()) }).unwrap();
+    liar.says_address("127.0.0.9".parse().unwrap());
     let words = "home.dyn.example is at 127.0.0.9, but its record is uncertified";
     let ended = world.fails(Status::WrongIdentity, words, "without proof").await;
     assert!(ended.steps().contains(&"ringing"), "it may sign once it is woken: {ended:?}");

@@ -8,11 +8,14 @@
     reason = "helpers of tests fail by panicking; clippy exempts only the tests themselves"
 )]
 
+#[path = "../../src/agreed.rs"]
+mod agreed;
 #[path = "../support/mod.rs"]
 mod support;
 mod world;
 
 mod calls;
+mod dialogue;
 mod directories;
 mod interrupts;
 mod ipv6;
@@ -23,3 +26,4 @@ mod proxy;
 mod setup;
 mod several;
 mod turns;
+mod words;

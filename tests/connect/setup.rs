@@ -29,7 +29,7 @@ async fn answer(mut command: Command, answers: &[&str]) -> Said {
 }
 
 /// Runs `ringup setup` with these answers.
-async fn set_up(world: &World, answers: &[&str]) -> Said {
+pub async fn set_up(world: &World, answers: &[&str]) -> Said {
     answer(ringup(world.folder.root(), &["setup", "-c", "new/client.toml"]), answers).await
 }
 

@@ -24,7 +24,7 @@ use hayes::modem::Outcome;
 pub use self::plan::{HasWay, Jitter, Plan};
 use self::plan::{LEAST_WAIT, MOST_LOSSES, Redial};
 use self::state::{Queue, State, Then, Why};
-pub(super) use self::verdict::not_answered;
+pub(super) use self::verdict::{not_answered, not_its_own, rolled_back};
 use super::call::Called;
 use crate::exit::{Callee, Failure, Status};
 use crate::identity::Unproven;

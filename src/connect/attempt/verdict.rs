@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::{Attempt, Failure, HostName, Reachability, Seq, SignedRecord, State, Status, state::Queue};
 use crate::identity::{Finding, Unproven};
+use crate::record::VerifyError;
 
 /// How far the clocks of host and client may differ before a lease counts as over, in seconds.
 const CLOCKS: u64 = 300;
@@ -141,13 +142,8 @@ impl Attempt {
             let message = format!("the directory gave a record of {other} for {host}");
             return Err(Failure::new(Status::WrongIdentity, message).hint("nothing was sent; ask another directory"));
         }
-        signed.verify(&self.plan.identity.unwrap_or_else(|| *signed.key())).map_err(|error| {
-            let message = format!("the directory's record of {host} is not its own: {error}");
-            Failure::new(Status::WrongIdentity, message).hint(format!(
-                "nothing was sent; if {host} has a new key, take it from `ringup identity` there, and put it in `identity` in its \
-                 [sites] section, or: ringup trust {host} KEY"
-            ))
-        })
+        let expected = self.plan.identity.unwrap_or_else(|| *signed.key());
+        signed.verify(&expected).map_err(|error| not_its_own(host, host.as_str(), &error))
     }
 
     /// What is said of a host that sleeps and cannot be rung.
@@ -175,16 +171,16 @@ impl Attempt {
                 let host = &self.plan.host;
                 let message =
                     format!("the call to {host} broke off before it said what it would do, and it did not come online");
-                return Failure::new(Status::NoHandshake, message).hint("call again; its log tells how far it came");
+                return Failure::new(Status::NoHandshake, message)
+                    .hint("call again; `ringup journal` on the host tells how far it came");
             }
             if let Some(gone) = &self.gone {
                 let message = format!("{}; it was rung, and did not come online anew in time", gone.message);
                 return Failure::new(gone.status, message)
-                    .hint(format!("ringup journal on the host tells whether it heard the ring; {}", gone.advice()));
+                    .hint(format!("`ringup journal` on the host tells whether it heard the ring; {}", gone.advice()));
             }
             let message = format!("{} was rung, but did not come online in time", self.plan.host);
             Failure::new(Status::NotRegistered, message)
-                .hint("its log tells whether it heard the ring: ringup journal on the host")
         })
     }
 
@@ -224,12 +220,24 @@ impl Attempt {
 
     fn rolled_back(&self) -> Option<Failure> {
         let (found, seen): (Seq, Seq) = (self.rolled_back?, self.plan.seen?);
-        let host = &self.plan.host;
-        let message = format!("the directory has an old record of {host}: number {found}, and {seen} was seen before");
-        let hint =
-            "nothing was sent; was the directory restored from a backup? it is right again once the host registers";
-        Some(Failure::new(Status::RolledBack, message).hint(hint))
+        Some(rolled_back(&self.plan.host, found, seen))
     }
+}
+
+/// The failure of a record that bears a signature, and not the host's; `called` is what whoever asks calls the host.
+pub(in crate::connect) fn not_its_own(host: &HostName, called: &str, error: &VerifyError) -> Failure {
+    let message = format!("the directory's record of {host} is not its own: {error}");
+    Failure::new(Status::WrongIdentity, message).hint(format!(
+        "nothing was sent; if {called} has a new key, take it from `ringup identity` there, and put it in `identity` in its \
+         [sites] section, or: ringup trust {called} KEY"
+    ))
+}
+
+/// The failure of a directory that has forgotten a record.
+pub(in crate::connect) fn rolled_back(host: &HostName, found: Seq, seen: Seq) -> Failure {
+    let message = format!("the directory has an old record of {host}: number {found}, and {seen} was seen before");
+    Failure::new(Status::RolledBack, message)
+        .hint("nothing was sent; was the directory restored from a backup? it is right again once the host registers")
 }
 
 /// The failure of a host that was to answer, and did not.

@@ -290,8 +290,7 @@ impl Keeper<'_> {
     async fn lower_for(&mut self, lessee: u64) {
         let others = self.lessees.keys().any(|other| *other != lessee);
         let said = if others && self.link.is_some() {
-            let failure = Failure::new(Status::PortBusy, "the line carries our own link, and another ringup uses it");
-            Said::Failed(failure.hint("wait until it has ended"))
+            Said::Failed(used_by_others())
         } else {
             self.lower().await;
             Said::Down
@@ -423,6 +422,12 @@ async fn parted(lifeline: &mut Option<pipe::Receiver>) {
         Some(lifeline) => while lifeline.read_u8().await.is_ok() {},
         None => std::future::pending().await,
     }
+}
+
+/// The line is wanted for a call, and others use the link that it carries.
+pub(super) fn used_by_others() -> Failure {
+    Failure::new(Status::PortBusy, "the line carries our own link, and another ringup uses it")
+        .hint("wait until it has ended")
 }
 
 /// Waits until the link has ended, or is to end because nothing is left to pay it with; for ever if there is none.

@@ -24,6 +24,8 @@ const START_WITHIN: Duration = Duration::from_secs(10);
 const QUIT_WITHIN: Duration = Duration::from_secs(10);
 /// How many keepers may end under one lessee before it gives up.
 const KEEPERS: u32 = 3;
+/// Where to look when a keeper is gone.
+const ITS_LOG: &str = "its log, own-link.log in runtime-directory, tells more";
 /// The word on a keeper's standard output once its socket is open.
 const READY: &str = "ready";
 
@@ -219,17 +221,13 @@ impl OwnLink {
     }
 
     async fn start_keeper(&mut self) -> Result<(), Failure> {
-        let broken =
-            |error: std::io::Error| Failure::new(Status::Internal, format!("cannot start our own link: {error}"));
         if let Some(folder) = self.settings.log.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| {
-                broken(error).hint(format!("{} must be writable: runtime-directory", folder.display()))
-            })?;
+            std::fs::create_dir_all(folder).map_err(|error| not_started(&error))?;
         }
-        let log = std::fs::File::create(&self.settings.log).map_err(broken)?;
+        let log = std::fs::File::create(&self.settings.log).map_err(|error| not_started(&error))?;
         // Of a process group of its own, and with no stream of ours: whoever waits for the end of our output need not wait
         // for the link's.
-        let mut child = Command::new(std::env::current_exe().map_err(broken)?)
+        let mut child = Command::new(std::env::current_exe().map_err(|error| not_started(&error))?)
             .arg("--config")
             .arg(&self.settings.config)
             .arg("own-link")
@@ -238,21 +236,19 @@ impl OwnLink {
             .stderr(log)
             .process_group(0)
             .spawn()
-            .map_err(broken)?;
+            .map_err(|error| not_started(&error))?;
         let stdout = child.stdout.take();
         self.started = Some(child);
         let mut said = String::new();
         if let Some(stdout) = stdout {
             let mut stdout = BufReader::new(stdout);
             let heard = stdout.read_line(&mut said);
-            tokio::time::timeout(START_WITHIN, heard).await.unwrap_or(Ok(0)).map_err(broken)?;
+            tokio::time::timeout(START_WITHIN, heard).await.unwrap_or(Ok(0)).map_err(|error| not_started(&error))?;
         }
         if said.trim() == READY {
             return Ok(());
         }
-        let log = std::fs::read_to_string(&self.settings.log).unwrap_or_default();
-        let last = log.lines().last().unwrap_or("it said nothing");
-        Err(Failure::new(Status::Internal, format!("our own link's keeper did not start: {last}")))
+        Err(did_not_start(&std::fs::read_to_string(&self.settings.log).unwrap_or_default()))
     }
 
     async fn say(&mut self, want: Want) -> Result<(), Failure> {
@@ -292,8 +288,26 @@ impl OwnLink {
     }
 }
 
+fn not_started(error: &std::io::Error) -> Failure {
+    Failure::new(Status::Internal, format!("cannot start our own link: {error}"))
+        .hint("runtime-directory must be writable: `ringup check` tries it")
+}
+
+/// The keeper ended before it was ready; its log tells why.
+fn did_not_start(log: &str) -> Failure {
+    let last = log.lines().last().unwrap_or("it said nothing");
+    Failure::new(Status::Internal, format!("our own link's keeper did not start: {last}")).hint(ITS_LOG)
+}
+
+/// Every failure of the keeper's, but those of its calls, for the snapshot of every message.
+#[cfg(test)]
+pub(in crate::connect) fn every_end() -> Vec<Failure> {
+    let denied = std::io::ErrorKind::PermissionDenied.into();
+    vec![keeper::used_by_others(), not_started(&denied), did_not_start(""), gone()]
+}
+
 fn gone() -> Failure {
-    Failure::new(Status::NoLink, "our own link's keeper is gone").hint("its log is own-link.log in runtime-directory")
+    Failure::new(Status::NoLink, "our own link's keeper is gone").hint(ITS_LOG)
 }
 
 fn line<T: Serialize>(message: &T) -> String {

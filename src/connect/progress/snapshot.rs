@@ -1,22 +1,18 @@
 //! Every step and every verdict as it is told: in words for people, as JSON for programs. A change of either shows in
-//! `snapshot.txt` beside this file; RINGUP_BLESS=1 writes it anew.
+//! `snapshot.txt` beside this file. Of each typed cause every variant is in it: a new one does not compile without.
 
-use domain::base::iana::Rcode;
-use hayes::modem::Outcome;
+mod causes;
 
 use super::{CallOver, Event};
-use crate::budget::{Cap, Fare, Left, Unpaid, View};
-use crate::connect::attempt::{every_failure, every_note};
-use crate::connect::call::told;
+use crate::agreed::agreed;
+use crate::connect::attempt::{Note, every_failure, every_note};
 use crate::connect::command::every_command;
-use crate::connect::known::KnownError;
-use crate::connect::road::not_kept;
-use crate::dns::QueryError;
-use crate::exit::{Callee, Failure, Status};
-use crate::handshake::caller::Answer;
-use crate::handshake::{Refusal, Verdict};
-use crate::link::{CallFailure, LinkEnd};
-use crate::record::{HostName, PublicKey};
+use crate::connect::enquiry::{self, every_looked};
+use crate::connect::{own_link, proxy};
+use crate::exit::{Failure, Status};
+use crate::handshake::Verdict;
+use crate::record::Reachability;
+use crate::samples::of_each;
 
 fn host() -> String {
     "home.dyn.example".to_owned()
@@ -25,91 +21,71 @@ fn host() -> String {
 /// One of each kind, and each in its variants.
 fn every_event() -> Vec<Event> {
     let (v4, v6) = ("203.0.113.10".parse().unwrap(), "2001:db8::10".parse().unwrap());
-    let mut events = vec![
-        Event::Asking { host: host() },
-        Event::OwnLinkDialling,
-        Event::OwnLinkPausing { why: "the provider is busy".to_owned(), pause_ms: 5000 },
-        Event::OwnLinkUp { interface: "ppp0".to_owned(), address: v4 },
-        Event::OwnLinkDown,
-        Event::Asleep { host: host(), seq: 7 },
-        Event::NeverRegistered { host: host() },
-        Event::Ringing { host: host() },
-        Event::CallOver { host: host(), outcome: CallOver::RangOut },
-        Event::CallOver { host: host(), outcome: CallOver::NoCarrier },
-        Event::Told { host: host(), words: "waking: hang up now, it comes online by itself".to_owned() },
-        Event::Waiting { host: host(), after: Some(7) },
-        Event::Waiting { host: host(), after: None },
-        Event::Proving { host: host(), addresses: vec![v6, v4], tunnel: None },
-        Event::Proving { host: host(), addresses: vec![v4], tunnel: Some((v6, 2222).into()) },
-        Event::AskingAll { host: host(), than: 7 },
-        Event::FirstUse { host: host(), key: "ed25519:…".to_owned() },
-        Event::Queued { host: host() },
-        Event::Online { host: host(), seq: 8, address: v6, port: None, addresses: vec![v4, v6] },
-        Event::Online { host: host(), seq: 8, address: v6, port: Some(2222), addresses: vec![v4] },
-    ];
+    let told = |verdict: Verdict| Event::Told { host: host(), words: verdict.to_string() };
+    let mut events = of_each! {
+        Event::Asking { .. } => [Event::Asking { host: host() }],
+        Event::OwnLinkDialling => [Event::OwnLinkDialling],
+        Event::OwnLinkPausing { .. } => [
+            Event::OwnLinkPausing { why: "the provider is busy".to_owned(), pause_ms: 5000 },
+        ],
+        Event::OwnLinkUp { .. } => [Event::OwnLinkUp { interface: "ppp0".to_owned(), address: v4 }],
+        Event::OwnLinkDown => [Event::OwnLinkDown],
+        Event::OwnLinkLost => [Event::OwnLinkLost],
+        Event::LineBusy { .. } => [
+            Event::LineBusy { host: host(), why: "/dev/ttyUSB0 is in use by process 4711 (ringup)".to_owned() },
+        ],
+        Event::OtherWakes { .. } => [
+            Event::OtherWakes { host: host(), process: Some(4711) },
+            Event::OtherWakes { host: host(), process: None },
+        ],
+        Event::Asleep { .. } => [Event::Asleep { host: host(), seq: 7 }],
+        Event::NeverRegistered { .. } => [Event::NeverRegistered { host: host() }],
+        Event::RolledBack { .. } => [Event::RolledBack { host: host(), seq: 7, seen: 9 }],
+        Event::Ringing { .. } => [Event::Ringing { host: host() }],
+        Event::CallOver { .. } => [Event::CallOver { host: host(), outcome: CallOver::RangOut }],
+        Event::Told { .. } => [told(Verdict::Waking), told(Verdict::Online(v4))],
+        Event::Pausing { .. } => [
+            Event::Pausing { host: host(), why: "home.dyn.example is busy".to_owned(), pause_ms: 10_000 },
+        ],
+        Event::Waiting { .. } => [
+            Event::Waiting { host: host(), after: Some(7) },
+            Event::Waiting { host: host(), after: None },
+        ],
+        Event::Proving { .. } => [
+            Event::Proving { host: host(), addresses: vec![v6, v4], tunnel: None },
+            Event::Proving { host: host(), addresses: vec![v4], tunnel: Some((v6, 2222).into()) },
+        ],
+        Event::AskingAll { .. } => [Event::AskingAll { host: host(), than: 7 }],
+        Event::Unreachable { .. } => [
+            Event::of_note(&Note::Unreachable(Reachability::Local), host()),
+        ],
+        Event::Gone { .. } => [
+            Event::Gone { host: host(), why: "203.0.113.10 is not home.dyn.example any more".to_owned() },
+        ],
+        Event::FirstUse { .. } => [Event::FirstUse { host: host(), key: "ed25519:…".to_owned() }],
+        Event::Queued { .. } => [Event::Queued { host: host() }],
+        Event::Online { .. } => [
+            Event::Online { host: host(), seq: 8, address: v6, port: None, addresses: vec![v4, v6] },
+            Event::Online { host: host(), seq: 8, address: v6, port: Some(2222), addresses: vec![v4] },
+        ],
+        Event::Failed { .. } => [
+            Event::of_failure(None, &Failure::new(Status::Internal, "it is no host's affair")),
+        ],
+    };
     events.extend(every_note().iter().map(|note| Event::of_note(note, host())));
-    let failures = every_failure().into_iter().chain(every_call()).chain(every_command()).chain(every_answer());
+    events.extend(causes::every_call_over().into_iter().map(|outcome| Event::CallOver { host: host(), outcome }));
+    events.extend(causes::every_refusal().into_iter().map(|refusal| told(Verdict::Refused(refusal))));
+    let by_hand = every_failure().into_iter().chain(every_command()).chain(proxy::every_end());
+    let failures = by_hand.chain(own_link::every_end()).chain(enquiry::every_end()).chain(causes::every_failure());
     events.extend(failures.map(|failure| Event::of_failure(Some(&host()), &failure)));
     events
-}
-
-/// What an answered call came to, and a call to our provider.
-fn every_call() -> Vec<Failure> {
-    let refusals =
-        [Refusal::Budget, Refusal::Provider, Refusal::State, Refusal::Time, Refusal::Tries, Refusal::Version];
-    let answers = refusals.map(|refusal| Answer::Told(Verdict::Refused(refusal)));
-    let answers = answers.into_iter().chain([Answer::Denied, Answer::Silent]);
-    let told = answers.filter_map(|answer| told(answer, &host().parse().unwrap()).err());
-    let link = |end| CallFailure::Link { end, said: None, log: vec!["Modem hangup".to_owned()] };
-    let provider = [
-        CallFailure::NoLine,
-        CallFailure::Call(Outcome::Busy),
-        CallFailure::Call(Outcome::NoDialTone),
-        link(LinkEnd::AuthenticationRefused),
-        link(LinkEnd::NoKernelPpp),
-        link(LinkEnd::NoPpp),
-        link(LinkEnd::CarrierLost),
-    ];
-    let provider = provider.map(|failure| Failure::from(&failure).of_call_to(Callee::Provider));
-    let view = View { calls_today: Left { used: 3, cap: Some(3) }, ..View::default() };
-    let month = View { minutes_this_month: Left { used: 61, cap: Some(60) }, ..View::default() };
-    let trouble = Some("/var/lib/ringup/client-budget: Read-only file system (os error 30)".to_owned());
-    let unpaid = [
-        Unpaid { cap: Cap::CallsADay, fare: Fare::Rings(2), view, trouble: None },
-        Unpaid { cap: Cap::MinutesAMonth, fare: Fare::Talk, view: month, trouble: None },
-        Unpaid { cap: Cap::NotKept, fare: Fare::Rings(1), view, trouble },
-    ];
-    let unpaid = unpaid.iter().map(|unpaid| Failure::from(unpaid).of_call_to(Callee::Host));
-    told.map(|failure| failure.of_call_to(Callee::Host)).chain(provider).chain(unpaid).collect()
-}
-
-/// What the directory's answer may be, and what is remembered.
-fn every_answer() -> Vec<Failure> {
-    let (name, key): (HostName, _) = (host().parse().unwrap(), PublicKey::from_bytes([7; 32]));
-    let unreachable = QueryError::Unreachable { servers: "198.51.100.53:53".to_owned(), source: None };
-    let queries =
-        [unreachable, QueryError::Refused(Rcode::REFUSED), QueryError::Refused(Rcode::SERVFAIL), QueryError::Garbled];
-    let path = std::path::PathBuf::from("/var/lib/ringup/known/home.dyn.example");
-    let denied = || std::io::ErrorKind::PermissionDenied.into();
-    let known = [
-        KnownError::Unreadable { path: path.clone(), source: denied() },
-        KnownError::Damaged { path: path.clone() },
-        KnownError::AnotherKey { host: name.clone(), known: key, shown: PublicKey::from_bytes([8; 32]) },
-        KnownError::Unwritable { path, source: denied() },
-    ];
-    let unknown = crate::connect::known(crate::dns::Answer { record: None, host_exists: false }, &name).err();
-    let uncertified = crate::connect::uncertified(&name, &["203.0.113.10".parse().unwrap()]);
-    let mut failures: Vec<Failure> = queries.iter().map(Failure::from).collect();
-    failures.extend(unknown);
-    failures.extend([uncertified, crate::connect::interrupted()]);
-    failures.extend(known.iter().map(not_kept));
-    failures
 }
 
 /// Whether an attempt, or what is done with a host that was reached, may end so.
 fn is_of_the_client(status: Status) -> bool {
     match status {
-        Status::Configuration
+        Status::Internal
+        | Status::Configuration
         | Status::Missing
         | Status::NoPort
         | Status::PortBusy
@@ -139,8 +115,8 @@ fn is_of_the_client(status: Status) -> bool {
         | Status::NotExecutable
         | Status::NoCommand
         | Status::Interrupted => true,
-        // Of daemons, of the configuration, of the modem's driver, or of nobody.
-        Status::Internal | Status::Secret | Status::UnknownSite | Status::NotRunning => false,
+        // Of daemons, or of the configuration.
+        Status::Secret | Status::UnknownSite | Status::NotRunning => false,
     }
 }
 
@@ -159,15 +135,15 @@ fn every_step_and_every_failure_is_told_as_it_was_agreed() {
     for event in every_event() {
         let (words, json) = (event.words(), serde_json::to_string(&event).unwrap());
         assert!(!words.contains('\n') && !words.ends_with('.'), "{words}");
-        told.push_str(&format!("{words}\n    {json}\n"));
+        let entry = format!("{words}\n    {json}\n");
+        // Some are met on several ways.
+        if !told.contains(&entry) {
+            told.push_str(&entry);
+        }
     }
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/connect/progress/snapshot.txt");
-    if std::env::var_os("RINGUP_BLESS").is_some() {
-        std::fs::write(&path, &told).unwrap();
+    let (looked, now) = every_looked();
+    for looked in looked {
+        told.push_str(&format!("{}\n    {}\n", looked.in_words(now), looked.to_json()));
     }
-    let agreed = std::fs::read_to_string(&path).unwrap_or_default();
-    for (now, then) in told.lines().zip(agreed.lines()) {
-        assert_eq!(now, then);
-    }
-    assert_eq!(told, agreed, "there is more, or less, than was agreed");
+    agreed("src/connect/progress/snapshot.txt", &told);
 }

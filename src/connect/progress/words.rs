@@ -22,7 +22,7 @@ impl Event {
                 format!("another command is waking {host}: waiting for what comes of it")
             }
             Self::Asleep { host, seq } => format!("{host} is asleep (record {seq})"),
-            Self::NeverRegistered { host } => format!("{host} has no record yet: it is asleep"),
+            Self::NeverRegistered { host } => format!("{host} has never registered, and counts as asleep"),
             Self::RolledBack { host, seq, seen } => {
                 format!("the directory's record of {host} is an old one: {seq}, and {seen} was seen before")
             }
@@ -43,7 +43,7 @@ impl Event {
                 format!("nobody proved to be {host}: asking the directory for a record newer than {than}")
             }
             Self::Unreachable { host, advice, .. } => format!("{host} cannot be reached from everywhere: {advice}"),
-            Self::Gone { why, .. } => format!("{why}: ringing it"),
+            Self::Gone { host, why } => format!("{why}; so {host} is rung"),
             Self::FirstUse { host, key } => format!("the key of {host} was new, and is remembered: {key}"),
             Self::Queued { host } => format!("{host} is online, and has its turn once no other needs the line"),
             Self::Online { host, seq, address, port: Some(port), .. } => {
@@ -59,19 +59,19 @@ impl Event {
 impl CallOver {
     fn words(self) -> &'static str {
         match self {
-            Self::Blacklisted => "blacklisted",
-            Self::BrokeOff => "broke off",
-            Self::Busy => "busy",
-            Self::Connected => "connected",
-            Self::Delayed => "delayed",
-            Self::Glare => "glare",
-            Self::NoAnswer => "no answer",
+            Self::Blacklisted => "the number is on the modem's blacklist",
+            Self::BrokeOff => "it broke off before the host said what it would do",
+            Self::Busy => "the number is busy",
+            Self::Connected => "a modem answered",
+            Self::Delayed => "the modem delays redialling",
+            Self::Glare => "a call came in at that moment",
+            Self::NoAnswer => "nobody answered",
             Self::NoCarrier => "no carrier",
             Self::NoDialTone => "no dial tone",
-            Self::RangOut => "rang out",
-            Self::Refused => "refused",
-            Self::Silent => "silent",
-            Self::Voice => "voice",
+            Self::RangOut => "hung up before anybody answered",
+            Self::Refused => "the modem does not take the number",
+            Self::Silent => "the modem stopped answering",
+            Self::Voice => "a voice answered, not a modem",
         }
     }
 }

@@ -28,6 +28,10 @@ use crate::record::{HostName, Identity, PublicKey};
 
 /// How long the directory may take to say what it knows of the host.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// What a host may be woken by.
+const WAYS_TO_WAKE: &str = "  ring: a call that it does not answer, and that costs nothing
+  two-calls: two of them, one soon after the other
+  answer: a call that it answers, and in which this client proves who it is";
 /// Where name servers answer (RFC 1035 section 4.2).
 const DNS_PORT: u16 = 53;
 
@@ -115,7 +119,7 @@ impl Files {
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(Status::Configuration, format!("cannot write {}: {error}", path.display()))
-        .hint("name a place that you may write to with --config FILE")
+        .hint("with --config FILE, name a place that you may write to")
 }
 
 async fn ask(person: &mut Person, files: &Files, stop: &CancellationToken) -> Result<(), Failure> {
@@ -143,9 +147,8 @@ async fn ask(person: &mut Person, files: &Files, stop: &CancellationToken) -> Re
         called = person.ask("Its telephone number? none if it never sleeps", Some("none"), read).await?;
     }
     if called.is_some() {
-        let question = "What wakes it? ring, a call that it does not answer; two-calls, two of them; answer, it answers, \
-                        and has you prove who you are";
-        wake = person.ask(question, Some("ring"), way_to_wake).await?;
+        person.say(WAYS_TO_WAKE);
+        wake = person.ask("What wakes it? ring, two-calls or answer", Some("ring"), way_to_wake).await?;
     }
     let identity = key(person, &directory, &host, isp.is_some()).await?;
     let key = (wake == WakeBy::Answer).then(|| name_of(&files.identity));
@@ -242,7 +245,8 @@ async fn key(
             Ok(answer) => match answer.record.filter(|signed| signed.verify(signed.key()).is_ok()) {
                 Some(signed) => {
                     person.say(&format!("  the directory has a record of it, by {}", signed.key()));
-                    let same = "Is that what `ringup identity` prints there? yes or no";
+                    let same = "Is that what `ringup identity FILE` prints there, for the FILE that `identity` in its [host] names? \
+                                yes or no";
                     if person.ask(same, Some("no"), yes_or_no).await? {
                         return Ok(Some(*signed.key()));
                     }
@@ -252,7 +256,8 @@ async fn key(
             Err(error) => person.say(&format!("  {error}")),
         }
     }
-    let question = "Its key, as `ringup identity` prints it there? later, to take the first one that it proves to hold";
+    let question = "Its key, as `ringup identity FILE` prints it there, for the FILE that `identity` in its [host] names? \
+                    later, to take the first one that it proves to hold";
     let key = |text: &str| match text {
         "later" => Ok(None),
         key => PublicKey::from_str(key).map(Some).map_err(|error| error.to_string()),
@@ -271,7 +276,9 @@ fn server(text: &str) -> Option<SocketAddr> {
 }
 
 fn number(text: &str) -> Result<String, String> {
-    text.parse::<Number>().map(|_number| text.to_owned()).map_err(|error| format!("{error}; such as 555-0102"))
+    text.parse::<Number>()
+        .map(|_number| text.to_owned())
+        .map_err(|error| format!("{error}; expected a number such as 555-0102"))
 }
 
 fn way_to_wake(text: &str) -> Result<WakeBy, String> {

@@ -1,21 +1,24 @@
 //! One of each of what an attempt says and ends in, for the snapshot of every message.
 
 use super::*;
+use crate::samples::of_each;
 
 /// One note of each kind.
 pub(in crate::connect) fn every_note() -> Vec<Note> {
     let pause = Duration::from_secs(10);
-    vec![
-        Note::RolledBack { found: number(7), seen: number(9) },
-        Note::Unreachable(Reachability::CarrierNat),
-        Note::Unreachable(Reachability::Private),
-        Note::LinkLost,
-        Note::LineBusy { why: "/dev/ttyUSB0 is in use by process 4711 (ringup)".to_owned() },
-        Note::OtherWakes { process: Some(4711) },
-        Note::OtherWakes { process: None },
-        Note::Gone { why: "203.0.113.10 is not home.dyn.example any more".to_owned() },
-        Note::Pausing { why: "home.dyn.example is busy".to_owned(), pause },
-    ]
+    let mut notes = of_each! {
+        Note::RolledBack { .. } => [Note::RolledBack { found: number(7), seen: number(9) }],
+        Note::Unreachable(_) => [Note::Unreachable(Reachability::Local)],
+        Note::LinkLost => [Note::LinkLost],
+        Note::LineBusy { .. } => [
+            Note::LineBusy { why: "/dev/ttyUSB0 is in use by process 4711 (ringup)".to_owned() },
+        ],
+        Note::OtherWakes { .. } => [Note::OtherWakes { process: Some(4711) }, Note::OtherWakes { process: None }],
+        Note::Gone { .. } => [Note::Gone { why: "203.0.113.10 is not home.dyn.example any more".to_owned() }],
+        Note::Pausing { .. } => [Note::Pausing { why: "home.dyn.example is busy".to_owned(), pause }],
+    };
+    notes.extend([Note::Unreachable(Reachability::CarrierNat), Note::Unreachable(Reachability::Private)]);
+    notes
 }
 
 /// Every failure that an attempt ends in by itself, each by a script of its own.
@@ -24,8 +27,15 @@ pub(in crate::connect) fn every_failure() -> Vec<Failure> {
     let mut failures = Vec::new();
     // What is found at the address of a record: one that counts, one of a NAT, two whose lease is over.
     let relayed = Finding::Relayed("203.0.113.99:7464".parse().unwrap());
-    let findings =
-        [Finding::Another(key), relayed, Finding::Forged, Finding::NoAnswerer, Finding::Silence, Finding::NoWay];
+    let findings = of_each! {
+        Finding::Another(_) => [Finding::Another(key)],
+        Finding::Relayed(_) => [relayed],
+        Finding::Forged => [Finding::Forged],
+        Finding::NoAnswerer => [Finding::NoAnswerer],
+        Finding::NoTunnel => [Finding::NoTunnel],
+        Finding::Silence => [Finding::Silence],
+        Finding::NoWay => [Finding::NoWay],
+    };
     for (address, issued) in
         [(HERE, ISSUED), ("100.64.0.9", ISSUED), (HERE, ISSUED - 7200), ("100.64.0.9", ISSUED - 7200)]
     {

@@ -228,7 +228,7 @@ fn a_host_that_was_gone_and_does_not_come_when_it_is_rung_is_told_of_by_both() {
         let failure = world.fails(Answer(Some(online)));
         assert_eq!(failure.status, status);
         assert!(failure.message.ends_with("; it was rung, and did not come online anew in time"), "{failure}");
-        assert!(failure.advice().starts_with("ringup journal on the host"), "{failure:?}");
+        assert!(failure.advice().starts_with("`ringup journal` on the host"), "{failure:?}");
     }
 }
 
