@@ -1,6 +1,6 @@
-//! What the client costs: a query beside `dig` and `curl`, in round trips and in bytes on the wire, and the client's own
-//! part of a wake, everything but line, PPP and waiting. One table, everything in it from one run, with a real directory
-//! and a real exchange.
+//! What the client costs: a query beside `dig` and `curl`, in round trips and in bytes on the wire; the client's own part of
+//! a wake, everything but line, PPP and waiting; and what its setup takes of a newcomer's time. One table, everything in it
+//! from one run, with a real directory and a real exchange.
 //!
 //! Lays a wire of its own between two network namespaces, and needs no rights for it: `cargo bench --bench client`.
 #![allow(
@@ -13,13 +13,16 @@
     reason = "a bench measures by the clock, and whatever fails ends it"
 )]
 
+mod exchange;
 mod place;
 mod queries;
+mod setup;
 mod wake;
 mod wire;
 
 use std::process::{Command, ExitCode};
 
+use self::exchange::Exchange;
 use self::place::Place;
 
 /// Says that the namespaces are there.
@@ -45,9 +48,12 @@ fn main() -> ExitCode {
     let table = runtime.block_on(async {
         let mut place = Place::build().await;
         let queries = queries::measure(&mut place).await;
-        let wake = wake::measure(&mut place).await;
+        let mut exchange = Exchange::start(&place).await;
+        let wake = wake::measure(&mut place, &mut exchange).await;
+        let setup = setup::measure(&mut place).await;
+        exchange.end().await;
         place.end();
-        format!("{queries}\n{wake}")
+        format!("{queries}\n{wake}\n{setup}")
     });
     let host = std::env::var("RINGUP_BENCH_HOST").unwrap_or_else(|_unset| "an unknown machine".to_owned());
     println!("\nWhat the client costs. Command: make bench\nOn {host}.\n\n{table}");

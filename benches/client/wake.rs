@@ -10,7 +10,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use tokio::time::Instant;
 
-use super::place::{DIRECTORY, Place, ringup, until};
+use super::exchange::Exchange;
+use super::place::{DIRECTORY, Place, ringup};
 use super::spread;
 
 /// How often home is woken.
@@ -20,32 +21,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What is run once home is there: it tells the time by the wall clock, in nanoseconds since 1970.
 const COMMAND: [&str; 2] = ["date", "+%s%N"];
 
-pub(crate) async fn measure(place: &mut Place) -> String {
-    let lines = place.folder().join("lines");
-    let exchange = format!(
-        "[exchange]\ndirectory = \"{}\"\n\n[[exchange.line]]\nname = \"client\"\nnumber = \"555-0101\"\n\n\
-         [[exchange.line]]\nname = \"home\"\nnumber = \"555-0102\"\n",
-        lines.display()
-    );
-    std::fs::write(place.folder().join("exchange.toml"), exchange).unwrap();
-    let log = std::fs::File::create(place.folder().join("exchange.log")).unwrap();
-    let mut command = Command::from(ringup(place.folder(), "exchange.toml"));
-    command.args(["exchange", "--json"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
-    let mut exchange = command.spawn().unwrap();
-    let mut calls = BufReader::new(exchange.stdout.take().unwrap()).lines();
-    until(|| lines.join("client").exists() && lines.join("home").exists()).await;
+pub(crate) async fn measure(place: &mut Place, exchange: &mut Exchange) -> String {
     let mut prover = place.registrar.prover();
     prover.stand_at(&[DIRECTORY.parse().unwrap()]);
 
     let mut rows: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for _ in 0..RUNS {
         place.withdraw().await;
-        let wake = tokio::time::timeout(PATIENCE, wake(place, &mut calls)).await.expect("a wake takes too long");
+        let wake = tokio::time::timeout(PATIENCE, wake(place, exchange)).await.expect("a wake takes too long");
         for (row, milliseconds) in wake {
             rows.entry(row).or_default().push(milliseconds);
         }
     }
-    exchange.kill().await.unwrap();
     let mut table = format!(
         "The client's own part of a wake, in ms: least, median and greatest of {RUNS}.\n\n{:<46}{:>21}\n",
         "", "ms"
@@ -71,10 +58,8 @@ const ROWS: [&str; 8] = [
     "for comparison: the new record, until it is seen",
 ];
 
-type Calls = tokio::io::Lines<BufReader<tokio::process::ChildStdout>>;
-
 /// Wakes home once; gives the rows in milliseconds.
-async fn wake(place: &mut Place, calls: &mut Calls) -> Vec<(&'static str, f64)> {
+async fn wake(place: &mut Place, exchange: &mut Exchange) -> Vec<(&'static str, f64)> {
     let mut command = Command::from(ringup(place.folder(), "client.toml"));
     let arguments: Vec<_> = command.as_std().get_args().map(ToOwned::to_owned).collect();
     let program = command.as_std().get_program().to_owned();
@@ -99,8 +84,7 @@ async fn wake(place: &mut Place, calls: &mut Calls) -> Vec<(&'static str, f64)> 
                 },
                 None => break,
             },
-            line = calls.next_line() => {
-                let event: Value = serde_json::from_str(&line.unwrap().expect("the exchange has ended")).unwrap();
+            event = exchange.event() => {
                 if event["event"] == "ringing" && registered.is_none() {
                     place.register(DIRECTORY.parse().unwrap()).await;
                     registered = Some(Instant::now());
