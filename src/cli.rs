@@ -274,8 +274,8 @@ pub struct ConnectArgs {
 /// How long it may take to reach a host.
 #[derive(Debug, clap::Args)]
 pub struct Patience {
-    /// How long to wait after a ring for the new record, and before it for a line in use, in place of the site's `wait`: such as
-    /// 90s or 3m.
+    /// How long to wait after a ring for the new record, for a line in use, and for a provider that has to be called again, in
+    /// place of the site's `wait`: such as 90s or 3m.
     #[arg(long, value_name = "TIME", value_parser = span)]
     pub wait: Option<Span>,
     /// How long all of it may take until the host is there: such as 2m. No limit if left out, but those of each step.

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hayes::line::vacated;
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedMutexGuard, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Attempt, Found, Output};
 use super::call::Called;
 use super::known::KnownError;
+use super::own_link::Step;
 use super::turn::{Taken, Turn};
 use super::{Event, Progress, Settings, Shared, interrupted, known, uncertified};
 use crate::dns::{Answer, Resolver, Waited, jittered};
@@ -77,6 +78,8 @@ pub async fn reach(
 enum Did {
     Way(bool),
     OwnLink(Result<(), Failure>),
+    /// Our provider could not be reached, and is called again after a pause.
+    Redial(Failure),
     LinkLost,
     LineFree(Result<bool, Failure>),
     Answer(Result<Option<SignedRecord>, Failure>),
@@ -113,11 +116,19 @@ impl Road<'_> {
         // What is being done, and the look-out for a newer record. What is dropped is undone: a call hangs up.
         let (mut work, mut watch): (Doing<'_>, Doing<'_>) = (None, None);
         let (mut newer_than, mut told_of_waiting) = (None, false);
+        let (refused, mut refusals) = mpsc::unbounded_channel();
         loop {
             while let Some(output) = attempt.poll_output() {
                 match output {
                     Output::FindWay => work = Some(Box::pin(async { Did::Way(self.way_to_directory().await) })),
-                    Output::BringUp => work = Some(Box::pin(async { Did::OwnLink(self.bring_up().await) })),
+                    Output::BringUp => {
+                        let refused = refused.clone();
+                        work = Some(Box::pin(async move { Did::OwnLink(self.bring_up(&refused).await) }));
+                    }
+                    Output::LetLinkGo => {
+                        work = None;
+                        self.shared.quit().await;
+                    }
                     Output::FreeLine => work = Some(Box::pin(async { Did::LineFree(self.free_line().await) })),
                     Output::Ask => {
                         let may_ring = attempt.may_ring();
@@ -151,6 +162,7 @@ impl Road<'_> {
             let did = tokio::select! {
                 did = done(&mut work) => Some(did),
                 did = done(&mut watch) => Some(did),
+                Some(why) = refusals.recv() => Some(Did::Redial(why)),
                 () = self.link_lost(), if attempt.wants_link() => Some(Did::LinkLost),
                 () = crate::clock::sleep_until(deadline) => None,
             };
@@ -158,6 +170,7 @@ impl Road<'_> {
             match did {
                 Some(Did::Way(there_is)) => attempt.handle_way(there_is, now),
                 Some(Did::OwnLink(result)) => attempt.handle_own_link(result, now),
+                Some(Did::Redial(why)) => attempt.handle_redial(why, now),
                 Some(Did::LinkLost) => {
                     // What was asked over it is not answered any more.
                     work = None;
@@ -217,12 +230,20 @@ impl Road<'_> {
         }
     }
 
-    async fn bring_up(&self) -> Result<(), Failure> {
+    async fn bring_up(&self, refused: &mpsc::UnboundedSender<Failure>) -> Result<(), Failure> {
         let Some(own_link) = &self.shared.own_link else {
             return Err(Failure::new(Status::Internal, "no provider is configured"));
         };
         self.take_link_turn().await;
-        let up = own_link.lock().await.bring_up(|step| self.say(&Event::of_own_link(step))).await?;
+        let told = |step| {
+            self.say(&Event::of_own_link(&step));
+            if let Step::Pausing { why, .. } = step
+                && refused.send(why).is_err()
+            {
+                tracing::debug!("nobody waits for our own link");
+            }
+        };
+        let up = own_link.lock().await.bring_up(told).await?;
         self.note(format!("our own link: {} on {}", up.local, up.interface));
         self.say(&Event::OwnLinkUp { interface: up.interface, address: up.local });
         Ok(())

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use nix::sys::signal::{Signal, kill};
 use ringup::demo::Heard;
+use ringup::exit::Status;
 
-use super::harness::{Lab, QUICK, in_lab, number, wake_up_calls};
+use super::harness::{Lab, QUICK, code, in_lab, number, wake_up_calls};
 use super::remains::{GONE_WITHIN, gone, pppd_of, processes};
 
 /// From the start of one ring to the start of the next in the lab, in milliseconds.
@@ -145,6 +146,30 @@ fn a_provider_that_is_busy_is_called_again_after_a_pause() {
         assert_eq!(calls.len(), 3);
         // Dialling itself takes more than two seconds; the pauses come on top.
         assert!(calls.windows(2).all(|pair| pair[1] - pair[0] > 3000), "{calls:?}");
+    });
+}
+
+#[test]
+fn the_clients_own_provider_that_stays_busy_is_not_called_for_longer_than_the_client_waits() {
+    in_lab(QUICK, async |lab| {
+        lab.scenario("[[step]]\nat = \"1ms\"\ndo.calls = { to = \"5550199\", as = \"busy\", count = 64 }\n");
+        lab.edit("client", "linger =", "calls = 64\nlinger =");
+        lab.start().await;
+        let ran = lab.connect(&["--wait", "1s"]).await;
+        assert_eq!(ran.status, code(Status::Busy), "{}", ran.errors);
+        assert!(ran.errors.contains("the provider is busy; there is no time for another call"), "{}", ran.errors);
+        assert_eq!(lab.traces("client").await, Vec::<String>::new(), "its keeper dials on");
+        // Who is content with less than another keeps nobody from having more.
+        let began = lab.moment();
+        lab.start_connect_as("other", &["--wait", "600s"]);
+        lab.since(began, "other", "own-link-pausing").await;
+        let ran = lab.connect(&["--wait", "1s"]).await;
+        assert_eq!(ran.status, code(Status::Busy), "{}", ran.errors);
+        let moment = lab.moment();
+        lab.since(moment, "other", "own-link-dialling").await;
+        lab.world.signal("other", Signal::SIGINT);
+        assert_eq!(lab.world.ended("other").await.unwrap(), code(Status::Interrupted));
+        assert_eq!(lab.traces("client").await, Vec::<String>::new());
     });
 }
 

@@ -46,6 +46,8 @@ pub enum Output {
     FindWay,
     /// Bring our own link up: [`Attempt::handle_own_link`].
     BringUp,
+    /// We do not wait for our own link any more: unless others do, its provider is not to be called again.
+    LetLinkGo,
     /// Take our own link down, if there is one, so that the line is free: [`Attempt::handle_line_free`].
     FreeLine,
     /// Ask the directory: [`Attempt::handle_answer`].
@@ -173,6 +175,10 @@ pub struct Attempt {
     broke_off: bool,
     /// How often our own link was lost while it was wanted.
     losses: u32,
+    /// Until when our own provider may be called again, while our own link is waited for.
+    redial_until: Option<Instant>,
+    /// Why it could not be reached, the last time.
+    refused: Option<Failure>,
     /// Until when our turn is waited for, if it is.
     queued_until: Option<Instant>,
     /// Who has the line, as it was told last.
@@ -198,6 +204,8 @@ impl Attempt {
             calls: 0,
             broke_off: false,
             losses: 0,
+            redial_until: None,
+            refused: None,
             queued_until: None,
             told_busy: None,
             redial: Redial::new(jitter),
@@ -221,6 +229,10 @@ impl Attempt {
             State::Awaiting(at) => Some((at, "the host to register")),
             State::Pausing(at) => Some((at, "the number to be free")),
             State::Queueing(_, at) => Some((at, "our turn")),
+            // The first call has times of its own.
+            State::Linking(_) if self.refused.is_some() => {
+                self.redial_until.map(|at| (at, "our own provider to be reached"))
+            }
             State::Finding(_)
             | State::Linking(_)
             | State::Asking(_)
@@ -240,6 +252,11 @@ impl Attempt {
         if there_is {
             self.proceed(then, now);
         } else if self.plan.has_isp {
+            self.redial_until = Some(match then {
+                Then::Ask(_why) => now + self.plan.wait,
+                Then::Await(until) => until,
+            });
+            self.refused = None;
             self.go(State::Linking(then), Output::BringUp);
         } else {
             let failure = Failure::new(Status::DirectoryUnreachable, "there is no way to the directory from here");
@@ -450,7 +467,9 @@ impl Attempt {
         if let (Some(until), false) = (self.plan.until, self.state == State::Done)
             && now >= until
         {
-            return self.fail(self.out_of_time());
+            let failure = self.out_of_time();
+            self.let_link_go();
+            return self.fail(failure);
         }
         match self.state {
             // Cold machines may need two calls.
@@ -466,12 +485,12 @@ impl Attempt {
                 let queue = queue.clone();
                 self.leave_queue(queue);
             }
+            State::Linking(_) => self.stop_redialling(now),
             State::Pausing(at) if now >= at => self.go(State::Finding(Then::Ask(Why::ToKnow)), Output::FindWay),
             State::Awaiting(_)
             | State::Pausing(_)
             | State::Queueing(..)
             | State::Finding(_)
-            | State::Linking(_)
             | State::Asking(_)
             | State::Freeing
             | State::Ringing

@@ -1,4 +1,5 @@
-//! Waiting for one's turn: for a line that somebody else has, and for whoever is waking the host already.
+//! Waiting for what others decide: whoever has the line, whoever is waking the host already, and our own provider, which is
+//! called again while there is time.
 
 use std::time::Instant;
 
@@ -25,6 +26,33 @@ impl Attempt {
             Queue::ToDial(_busy, then) => self.go(State::Linking(then), Output::BringUp),
             // It may be online by the other's call.
             Queue::Waker => self.go(State::Finding(Then::Ask(Why::ToKnow)), Output::FindWay),
+        }
+    }
+
+    /// Our own provider could not be reached, and is called again after a pause.
+    pub fn handle_redial(&mut self, why: Failure, now: Instant) {
+        if matches!(self.state, State::Linking(_)) {
+            self.refused = Some(why);
+            self.stop_redialling(now);
+        }
+    }
+
+    /// Gives up if the provider could not be reached, and the time for it is over.
+    pub(super) fn stop_redialling(&mut self, now: Instant) {
+        if self.redial_until.is_none_or(|until| now < until) {
+            return;
+        }
+        let Some(why) = self.refused.take() else { return };
+        self.let_link_go();
+        let message = format!("{}; there is no time for another call", why.message);
+        let hint = format!("allow more with --wait, which is over; or {}", why.advice());
+        self.fail(Failure { message, ..why }.hint(hint).of_call_to(Callee::Provider));
+    }
+
+    /// Has nobody dial for us any more, if that is what is waited for.
+    pub(super) fn let_link_go(&mut self) {
+        if matches!(self.state, State::Linking(_)) {
+            self.outputs.push_back(Output::LetLinkGo);
         }
     }
 

@@ -214,7 +214,11 @@ impl Attempt {
             }
             State::Proving { .. } => "while the host was to prove itself",
         };
-        Failure::new(Status::TimedOut, format!("{} was not reached in time: it ended {step}", self.plan.host))
+        let mut message = format!("{} was not reached in time: it ended {step}", self.plan.host);
+        if let (State::Linking(_), Some(why)) = (&self.state, &self.refused) {
+            message.push_str(&format!(", and {}", why.message));
+        }
+        Failure::new(Status::TimedOut, message)
             .hint("allow more with --timeout; a wake takes half a minute, with one line a minute")
     }
 

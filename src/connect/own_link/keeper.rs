@@ -236,7 +236,8 @@ impl Keeper<'_> {
             let said = Said::Up(raised.up.clone());
             return self.say(lessee, &said).await;
         }
-        self.say(lessee, &Said::Dialling).await;
+        let mut stage = Said::Dialling;
+        self.say(lessee, &stage).await;
         let mut waiting = vec![lessee];
         // The last one's connection closes only when the call is over: then the line is free.
         let mut last = None;
@@ -247,12 +248,18 @@ impl Keeper<'_> {
                 tokio::select! {
                     raised = &mut raising => break Some(raised),
                     Some(step) = steps.recv() => {
+                        stage = step;
                         for lessee in &waiting {
-                            self.say(*lessee, &step).await;
+                            self.say(*lessee, &stage).await;
                         }
                     }
                     told = self.told.recv() => match told {
-                        Some(Told::Wants(another, Want::Up | Want::Status)) => waiting.push(another),
+                        Some(Told::Wants(another, want @ (Want::Up | Want::Status))) => {
+                            if want == Want::Up {
+                                waiting.push(another);
+                            }
+                            self.say(another, &stage).await;
+                        }
                         Some(Told::Wants(another, Want::Down)) => self.waiting.push_back((another, Want::Down)),
                         Some(Told::Wants(another, Want::Quit)) => {
                             last = self.quits(another).filter(|_writer| self.lessees.is_empty());
@@ -345,9 +352,9 @@ async fn raise(settings: &Settings, tell: &mpsc::Sender<Said>) -> Result<Raised,
         };
         tracing::info!(cause = %told, "our own link: once more after a pause");
         let pause_ms = u64::try_from((again - now).as_millis()).unwrap_or(u64::MAX);
-        heard.extend(told.evidence);
+        heard.clone_from(&told.evidence);
         heard.push(told.message.clone());
-        say(tell, Said::Pausing { why: told.message, pause_ms }).await;
+        say(tell, Said::Pausing { why: told, pause_ms }).await;
         crate::clock::sleep_until(Some(again)).await;
         say(tell, Said::Dialling).await;
     }

@@ -33,7 +33,7 @@ const READY: &str = "ready";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "want")]
 enum Want {
-    /// To know whether there is a link; answered by `Up` or `Down` once that is certain.
+    /// To know whether there is a link; answered by `Up`, by `Down`, or by how far the dialling is.
     Status,
     /// The link up; answered by `Up` or `Failed`.
     Up,
@@ -50,7 +50,7 @@ enum Said {
     /// The provider is being dialled.
     Dialling,
     /// It could not be reached, and is dialled again after this many milliseconds.
-    Pausing { why: String, pause_ms: u64 },
+    Pausing { why: Failure, pause_ms: u64 },
     /// The link is up.
     Up(Up),
     /// There is no link, and the line is free.
@@ -67,7 +67,7 @@ pub enum Step {
     /// It could not be reached, and is dialled again.
     Pausing {
         /// Why.
-        why: String,
+        why: Failure,
         /// After this time.
         pause: Duration,
     },
@@ -118,9 +118,9 @@ impl OwnLink {
         if self.keeper.is_some() || !self.connect().await {
             return;
         }
-        // A keeper that is just hanging up answers when it has: what there is then, we hold.
+        // A keeper that is just hanging up answers when it has: what there is then, we hold. One that dials has no link.
         if self.say(Want::Status).await.is_ok() {
-            while matches!(self.hear().await, Ok(Said::Dialling | Said::Pausing { .. })) {}
+            drop(self.hear().await);
         }
     }
 

@@ -264,11 +264,12 @@ impl Event {
     }
 
     /// What our own link's keeper does, as an event.
-    pub(in crate::connect) fn of_own_link(step: Step) -> Self {
+    pub(in crate::connect) fn of_own_link(step: &Step) -> Self {
         match step {
             Step::Dialling => Self::OwnLinkDialling,
             Step::Pausing { why, pause } => {
-                Self::OwnLinkPausing { why, pause_ms: u64::try_from(pause.as_millis()).unwrap_or(u64::MAX) }
+                let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+                Self::OwnLinkPausing { why: why.message.clone(), pause_ms }
             }
         }
     }

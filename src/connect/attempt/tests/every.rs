@@ -119,6 +119,9 @@ pub(in crate::connect) fn every_failure() -> Vec<Failure> {
     late.play(vec![(Way(true), "ask")]);
     failures.push(late.fails(Wait));
     for until in [10, 300] {
+        let mut refused = World::new(|plan, now| plan.until = Some(now + Duration::from_secs(until)));
+        refused.play(vec![(Way(false), "up"), (Redial, "")]);
+        failures.push(refused.fails(Wait));
         let mut taken = World::new(|plan, now| plan.until = Some(now + Duration::from_secs(until)));
         taken.play(vec![(Way(true), "ask"), (Answer(None), "free"), (FREE, "watch>0 ring"), (Busy, "busy! line")]);
         failures.push(taken.fails(Wait));

@@ -38,6 +38,8 @@ enum Step {
     BusyForLink,
     OtherWakes,
     Turn,
+    /// Our provider is busy, and is called again after a pause.
+    Redial,
     Newer(SignedRecord),
     /// A proof at this address; or none at [`HERE`], and this was found there, and the directory knows of nothing newer.
     Proof(Result<&'static str, Finding>),
@@ -52,7 +54,7 @@ enum Step {
 
 use Step::{
     Answer, BrokeOff, Busy, BusyForLink, Call, LineFree, LinkLost, Newer, Newest, OtherWakes, OwnLink, Proof, ProofAt,
-    Turn, Unproved, Unreachable, Wait, Way,
+    Redial, Turn, Unproved, Unreachable, Wait, Way,
 };
 
 impl World {
@@ -126,6 +128,7 @@ impl World {
             BusyForLink => attempt.handle_own_link(Err(busy()), self.now),
             OtherWakes => attempt.handle_other_wakes(Some(4711), self.now),
             Turn => attempt.handle_turn(),
+            Redial => attempt.handle_redial(Failure::new(Status::Busy, "the provider is busy"), self.now),
             BrokeOff => attempt.handle_call(Ok(Called::BrokeOff), self.now),
             Newer(record) => attempt.handle_newer(Ok(record), ISSUED),
             Proof(Ok(address)) => {
@@ -184,6 +187,7 @@ fn names(outputs: &[Output]) -> String {
         Output::StopWatching => "unwatch".to_owned(),
         Output::Ring => "ring".to_owned(),
         Output::StopRinging => "hang-up".to_owned(),
+        Output::LetLinkGo => "let-go".to_owned(),
         Output::AwaitLine => "line".to_owned(),
         Output::AwaitWaker => "waker".to_owned(),
         Output::Note(Note::LineBusy { .. }) => "busy!".to_owned(),

@@ -71,3 +71,46 @@ fn who_finds_another_waking_the_host_rings_only_if_that_brought_nothing() {
     world.play(vec![(OtherWakes, "other! waker"), (Wait, "unwatch way"), (Way(true), "ask")]);
     assert_eq!(world.fails(Answer(None)).status, Status::NotRegistered);
 }
+
+#[test]
+fn a_provider_that_cannot_be_reached_is_called_again_until_the_wait_is_over_and_no_longer() {
+    let mut world = World::new(|_, _| {});
+    let began = world.now;
+    world.play(vec![(Way(false), "up")]);
+    assert_eq!(world.attempt.deadline(), None, "the first call has times of its own");
+    world.now += Duration::from_secs(40);
+    world.play(vec![(Redial, "")]);
+    world.now += Duration::from_secs(5);
+    world.play(vec![(Redial, "")]);
+    world.play(vec![(Wait, "let-go failed:busy")]);
+    assert_eq!(world.now - began, Duration::from_secs(60));
+    // A first call that took all of it.
+    let mut world = World::new(|_, _| {});
+    world.play(vec![(Way(false), "up")]);
+    world.now += Duration::from_secs(70);
+    let failure = world.fails(Redial);
+    assert_eq!((failure.status, failure.callee), (Status::Busy, Some(Callee::Provider)));
+    assert_eq!(failure.message, "the provider is busy; there is no time for another call");
+}
+
+#[test]
+fn after_a_ring_the_time_for_our_own_link_is_what_is_left_of_the_wait() {
+    let mut world = World::linked();
+    let asleep = world.asleep(7);
+    world.play(vec![
+        (Answer(Some(asleep)), "free"),
+        (LineFree { link_went: true }, "ring"),
+        (Call(Outcome::RangOut), "way"),
+    ]);
+    let rung = world.now;
+    world.now += Duration::from_secs(20);
+    world.play(vec![(Way(false), "up"), (Redial, ""), (Wait, "let-go failed:busy")]);
+    assert_eq!(world.now - rung, Duration::from_secs(60));
+}
+
+#[test]
+fn who_reaches_the_provider_after_all_goes_on() {
+    let mut world = World::new(|_, _| {});
+    world.play(vec![(Way(false), "up"), (Redial, ""), (OwnLink, "ask")]);
+    assert_eq!(world.attempt.deadline(), None);
+}
