@@ -12,7 +12,7 @@ use std::sync::Arc;
 use domain::base::iana::Rtype;
 
 use super::bounds::pace::TooOften;
-use super::entry::{Certified, Entry, Fence, Known};
+use super::entry::{Certified, Entry, Fence, Known, Remembered};
 use super::index::Kept;
 use super::roll::Credential;
 use super::statement::Statement;
@@ -134,6 +134,13 @@ pub(super) enum Refusal {
     Stale { offered: Seq, known: Seq },
 }
 
+impl Refusal {
+    /// Tells whether the same request may come to something else later, though nothing was wrong with it.
+    fn is_of_the_moment(&self) -> bool {
+        matches!(self, Self::NameMissing | Self::NamePresent | Self::RecordsMissing | Self::RecordsPresent)
+    }
+}
+
 impl From<TooOften> for Refusal {
     fn from(TooOften { again_in, is_news }: TooOften) -> Self {
         Self::TooOften { again_in, is_news }
@@ -143,12 +150,15 @@ impl From<TooOften> for Refusal {
 /// Decides a change at a time in Unix seconds, in the order of RFC 2136 section 3: gives the new entries of its hosts, none
 /// where nothing is left to be done.
 pub(super) fn decide(view: &View<'_>, change: &Change, now: u64) -> Result<Vec<Entry>, Refusal> {
-    if let Some(fence) = &change.fence
-        && pass(view, &change.by, &change.wanted, fence)? == Passed::Before
-    {
+    let passed = change.fence.as_ref().map_or(Ok(Passed::Now), |fence| pass(view, change, fence))?;
+    if passed == Passed::Done {
         return Ok(Vec::new());
     }
     check_all(view, change, now)?;
+    if let (Passed::Refused, Some(fence)) = (passed, &change.fence) {
+        // It was told that it is not so; that it is by now, it has to ask anew.
+        return Err(Refusal::Replayed { last: fence.time_signed.saturating_add(1) });
+    }
     let credential = view.zone.credential(&change.by);
     for wanted in &change.wanted {
         permit(view, credential.as_deref(), wanted)?;
@@ -169,29 +179,61 @@ pub(super) fn decide(view: &View<'_>, change: &Change, now: u64) -> Result<Vec<E
     Ok(entries)
 }
 
-#[derive(PartialEq, Eq)]
+/// Gives what is to be remembered of a change that was decided and leaves some of its hosts as they are: its signature, where
+/// it might come to something another time.
+pub(super) fn remember(view: &View<'_>, change: &Change, decided: &Result<Vec<Entry>, Refusal>) -> Vec<Remembered> {
+    let Some(given) = &change.fence else { return Vec::new() };
+    let (entries, fence) = match decided {
+        Ok(entries) if entries.len() == change.wanted.len() => return Vec::new(),
+        Ok(entries) => (entries.as_slice(), given.clone()),
+        Err(refusal) if refusal.is_of_the_moment() => (&[][..], given.of_refused()),
+        Err(_) => return Vec::new(),
+    };
+    let credential = view.zone.credential(&change.by);
+    let is_new = pass(view, change, given) == Ok(Passed::Now);
+    let left = change.wanted.iter().filter(|wanted| {
+        is_new
+            && credential.as_ref().is_some_and(|credential| credential.covers(&wanted.host))
+            && entries.iter().all(|entry| *entry.statement.host() != wanted.host)
+    });
+    let by = || Arc::clone(&change.by);
+    left.map(|wanted| Remembered { host: wanted.host.clone(), by: by(), fence: fence.clone() }).collect()
+}
+
+/// Whether a request was there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Passed {
-    /// It is the very request that was accepted before.
-    Before,
+    /// It was done.
+    Done,
+    /// It was refused for what was so then.
+    Refused,
     /// It is a new one.
     Now,
 }
 
 /// Holds a request against what its key has signed for these hosts before.
-fn pass(view: &View<'_>, by: &str, wanted: &[Wanted], fence: &Fence) -> Result<Passed, Refusal> {
-    let (by, mac) = view.index.fingerprint(by, &fence.mac);
-    let signatures = wanted.iter().flat_map(|wanted| view.signatures(&wanted.host));
-    let mut earliest = 0;
+fn pass(view: &View<'_>, change: &Change, fence: &Fence) -> Result<Passed, Refusal> {
+    let (by, done) = view.index.fingerprint(&change.by, &fence.mac);
+    let signatures = change.wanted.iter().flat_map(|wanted| view.signatures(&wanted.host));
+    let (mut earliest, mut passed) = (0, Passed::Now);
     for signed in signatures.filter(|signed| signed.by == by) {
-        let is_same_second = signed.time_signed == fence.time_signed;
-        if is_same_second && signed.macs.contains(&mac) {
-            return Ok(Passed::Before);
+        if signed.time_signed == fence.time_signed {
+            if signed.macs.contains(&done) {
+                return Ok(Passed::Done);
+            }
+            let (_, refused) = view.index.fingerprint(&change.by, &fence.of_refused().mac);
+            if signed.macs.contains(&refused) {
+                passed = Passed::Refused;
+            }
         }
         // So many in one second are told to sign in the next.
         let is_full = signed.macs.len() >= MOST_A_SECOND;
         earliest = earliest.max(signed.time_signed.saturating_add(is_full.into()));
     }
-    if fence.time_signed < earliest { Err(Refusal::Replayed { last: earliest }) } else { Ok(Passed::Now) }
+    if passed == Passed::Now && fence.time_signed < earliest {
+        return Err(Refusal::Replayed { last: earliest });
+    }
+    Ok(passed)
 }
 
 /// Tells whether a change takes the place of what another key has signed.

@@ -31,7 +31,7 @@ impl Entry {
     }
 }
 
-/// The signature of an accepted update: what its key signed earlier is a replay, and itself is a retransmission.
+/// The signature of an update: what its key signed earlier is a replay, and itself is a retransmission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fence {
     pub(super) time_signed: u64,
@@ -45,8 +45,23 @@ impl Fence {
         Self { time_signed, mac: mac.get(..Self::KEPT).unwrap_or(mac).to_vec() }
     }
 
+    /// Gives what is remembered of a signature on a request that was refused: its code in reverse, so that the request is not
+    /// taken for one that was done.
+    pub(super) fn of_refused(&self) -> Self {
+        Self { time_signed: self.time_signed, mac: self.mac.iter().rev().copied().collect() }
+    }
+
     /// Octets kept of a code: all that the shortest has.
     pub(super) const KEPT: usize = 32;
+}
+
+/// A signature on what changed nothing of a host: without it, whoever overheard that could send it again once it would.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Remembered {
+    pub(super) host: HostName,
+    /// The name of the credential.
+    pub(super) by: Arc<str>,
+    pub(super) fence: Fence,
 }
 
 /// What the index knows of a host: the disk has the rest.

@@ -16,6 +16,7 @@ use nix::fcntl::{Flock, FlockArg};
 use rusqlite::{Connection, OpenFlags, Transaction, params};
 
 pub(super) use self::snapshot::{Said, Snapshot};
+use super::entry::Remembered;
 use super::statement::Statement;
 use super::writer::next_serial;
 use super::zone::{Entry, Fence, Index, Zone};
@@ -154,6 +155,17 @@ pub(super) fn lock(database: &Path) -> Result<Flock<File>, StoreError> {
     })
 }
 
+/// How a key's signatures are remembered beside its earlier ones: the later second's, and all of one second.
+macro_rules! later {
+    () => {
+        "ON CONFLICT (host, key) DO UPDATE
+         SET mac = CASE WHEN time_signed = excluded.time_signed
+                   THEN CAST(mac || excluded.mac AS BLOB) ELSE excluded.mac END,
+             time_signed = excluded.time_signed
+         WHERE time_signed <= excluded.time_signed"
+    };
+}
+
 impl Store {
     /// Opens the database, or makes a new one, and reads all of it.
     pub(super) fn open(path: &Path, lock: Flock<File>, zone: &Zone) -> Result<(Self, Index), StoreError> {
@@ -196,8 +208,14 @@ impl Store {
         Ok((connection, index))
     }
 
-    /// Writes a batch of new entries and the zone's new serial in one transaction; they are on disk when it returns.
-    pub(super) fn commit<'e>(&mut self, entries: impl Iterator<Item = &'e Entry>, serial: u32) -> rusqlite::Result<()> {
+    /// Writes a batch of new entries, what is remembered beside them, and the zone's new serial in one transaction; they are
+    /// on disk when it returns.
+    pub(super) fn commit<'e>(
+        &mut self,
+        entries: impl Iterator<Item = &'e Entry>,
+        remembered: &[Remembered],
+        serial: u32,
+    ) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
         {
             let mut host = transaction.prepare_cached(
@@ -209,14 +227,19 @@ impl Store {
                            THEN CAST(mac || ?6 AS BLOB) ELSE ?6 END",
             )?;
             // What a key has signed is remembered beside what has come in its place.
-            let mut displaced = transaction.prepare_cached(
+            let mut displaced = transaction.prepare_cached(concat!(
                 "INSERT INTO fence (host, key, time_signed, mac)
-                 SELECT host, key, time_signed, mac FROM host WHERE host = ?1 AND length(mac) > 0
-                 ON CONFLICT (host, key) DO UPDATE
-                 SET mac = CASE WHEN time_signed = excluded.time_signed
-                           THEN CAST(mac || excluded.mac AS BLOB) ELSE excluded.mac END,
-                     time_signed = excluded.time_signed",
-            )?;
+                 SELECT host, key, time_signed, mac FROM host WHERE host = ?1 AND length(mac) > 0 ",
+                later!()
+            ))?;
+            let mut beside = transaction.prepare_cached(concat!(
+                "INSERT INTO fence (host, key, time_signed, mac) VALUES (?1, ?2, ?3, ?4) ",
+                later!()
+            ))?;
+            for Remembered { host, by, fence } in remembered {
+                let signed = i64::try_from(fence.time_signed).unwrap_or(i64::MAX);
+                beside.execute(params![host.as_str(), &**by, signed, fence.mac])?;
+            }
             let mut history = transaction.prepare_cached(
                 "INSERT INTO history (host, seq, received, key, statement, previous)
                  VALUES (?1, ?2, ?3, ?4, ?5, (SELECT latest FROM host WHERE host = ?1))",

@@ -163,6 +163,7 @@ impl Duties {
         let mut pending = Pending::default();
         let mut decided = Vec::with_capacity(batch.len());
         let (mut accepted, mut news) = (0, 0);
+        let mut remembered = Vec::new();
         let serial = {
             let index = writer.index.read().unwrap_or_else(PoisonError::into_inner);
             for order in batch {
@@ -172,6 +173,13 @@ impl Duties {
                     writer.pace.take(paced(&entries), now)?;
                     Ok(entries)
                 });
+                let left = book::remember(&view, &change, &taken);
+                for left in left {
+                    if let Some(relative) = writer.zone.relative(&left.host) {
+                        pending.remember(&relative, &left, &index);
+                    }
+                    remembered.push(left);
+                }
                 let (outcome, entries) = match taken {
                     Ok(entries) => (Outcome::Done, entries),
                     Err(refusal) => (Outcome::Refused(refusal), Vec::new()),
@@ -187,16 +195,17 @@ impl Duties {
             }
             next_serial(index.serial, news)
         };
-        if accepted > 0 {
+        if accepted + remembered.len() > 0 {
             let entries = || decided.iter().flat_map(|(_, decided)| &decided.entries);
             let began = crate::clock::now();
-            match writer.store.commit(entries(), serial) {
+            match writer.store.commit(entries(), &remembered, serial) {
                 Ok(()) => {
                     writer.figures.commits.add(accepted, crate::clock::now().saturating_duration_since(began));
                     {
                         let mut index = writer.index.write().unwrap_or_else(PoisonError::into_inner);
                         index.serial = serial;
                         entries().for_each(|entry| index.insert(entry, &writer.zone));
+                        remembered.iter().for_each(|left| index.fence(&left.host, &left.by, &left.fence, &writer.zone));
                     }
                     self.next_end = self.next_end.into_iter().chain(entries().filter_map(end_of)).min();
                     writer.waiters.committed(entries().map(|entry| entry.statement.host()));
@@ -204,7 +213,7 @@ impl Duties {
                     self.succeed();
                 }
                 Err(error) => {
-                    self.fail(&error, accepted);
+                    self.fail(&error, accepted + remembered.len());
                     // Whatever was decided rested on what is now not so, and is to be asked for again.
                     for (_, decided) in &mut decided {
                         *decided = Decided::failed();

@@ -38,10 +38,14 @@ impl World {
     fn batch(&mut self, changes: &[&Change]) -> Vec<Result<usize, Refusal>> {
         let mut pending = Pending::default();
         let mut outcomes = Vec::new();
-        let mut accepted = Vec::new();
+        let (mut accepted, mut remembered) = (Vec::new(), Vec::new());
         for change in changes {
             let view = View { zone: &self.fixture.zone, index: &self.fixture.index, pending: Some(&pending) };
             let decided = decide(&view, change, NOW);
+            for left in remember(&view, change, &decided) {
+                pending.remember(b"\x04home", &left, &self.fixture.index);
+                remembered.push(left);
+            }
             outcomes.push(decided.as_ref().map(Vec::len).map_err(Clone::clone));
             for entry in decided.into_iter().flatten() {
                 let name = self.fixture.zone.relative(entry.statement.host()).unwrap();
@@ -49,8 +53,10 @@ impl World {
                 accepted.push(entry);
             }
         }
-        self.store.as_mut().unwrap().commit(accepted.iter(), 2).unwrap();
-        accepted.iter().for_each(|entry| self.fixture.index.insert(entry, &self.fixture.zone));
+        self.store.as_mut().unwrap().commit(accepted.iter(), &remembered, 2).unwrap();
+        let Fixture { index, zone, .. } = &mut self.fixture;
+        accepted.iter().for_each(|entry| index.insert(entry, zone));
+        remembered.iter().for_each(|left| index.fence(&left.host, &left.by, &left.fence, zone));
         outcomes
     }
 
@@ -147,4 +153,38 @@ fn a_removed_host_is_not_brought_back_by_what_was_signed_before() {
         world.restart();
     }
     assert_eq!(world.change(&update("one", Some(NOW), "203.0.113.3")), Ok(1));
+}
+
+#[test]
+fn what_was_refused_for_the_moment_is_never_done_later_unasked() {
+    let mut world = World::new("refused");
+    let prerequisite = Prerequisite { owner: b"\x04home\x03dyn\x04test".to_vec(), condition: Condition::NameInUse };
+    let conditional =
+        |time| Change { prerequisites: vec![prerequisite.clone()], ..update("one", Some(time), "203.0.113.1") };
+    let refused = conditional(NOW - 9);
+    assert_eq!(world.batch(&[&refused, &refused]), [Err(Refusal::NameMissing), Err(Refusal::NameMissing)]);
+    assert_eq!(world.change(&update("other", Some(NOW - 8), "203.0.113.2")), Ok(1));
+    for _restarts in 0..2 {
+        assert_eq!(world.change(&refused), Err(Refusal::Replayed { last: NOW - 8 }), "it has to be asked anew");
+        assert_eq!(world.address().unwrap(), "203.0.113.2");
+        world.restart();
+    }
+    assert_eq!(world.change(&conditional(NOW - 8)), Ok(1));
+    assert_eq!(world.address().unwrap(), "203.0.113.1");
+}
+
+#[test]
+fn what_came_to_nothing_does_not_come_to_something_later() {
+    let mut world = World::new("nothing");
+    let steps = vec![Step::DeleteAddresses(Rtype::ANY)];
+    let delete =
+        Change { wanted: vec![Wanted { host: host("home.dyn.test"), steps }], ..update("one", Some(NOW), "0.0.0.0") };
+    assert_eq!(world.batch(&[&delete, &delete]), [Ok(0), Ok(0)]);
+    assert_eq!(world.change(&update("other", Some(NOW), "203.0.113.2")), Ok(1));
+    for _restarts in 0..2 {
+        assert_eq!(world.change(&delete), Ok(0));
+        assert_eq!(world.change(&update("one", Some(NOW - 1), "203.0.113.9")), Err(Refusal::Replayed { last: NOW }));
+        assert_eq!(world.address().unwrap(), "203.0.113.2");
+        world.restart();
+    }
 }

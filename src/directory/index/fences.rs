@@ -1,5 +1,5 @@
-//! The last signatures of keys whose registration is not the last any more: another key came after them, or a login, or the
-//! administrator. What such a key signed before them is a replay all the same.
+//! The last signatures of keys that are not those of a host's registration: another key came after them, or a login, or the
+//! administrator, or they changed nothing. What such a key signed before them is a replay all the same.
 //!
 //! Hosts that only ever have one key, which are nearly all, cost nothing here.
 
@@ -20,11 +20,12 @@ struct Past {
 }
 
 impl Fences {
-    /// Remembers a key's last signatures in place of its earlier ones.
+    /// Remembers a key's signatures in place of its earlier ones.
     pub(in crate::directory) fn add(&mut self, name: &[u8], last: Signatures<'_>) {
         let kept = self.0.entry(name.into()).or_default();
         match kept.iter_mut().find(|past| past.by == last.by) {
             Some(past) if past.time_signed == last.time_signed => past.macs.extend(last.macs),
+            Some(past) if past.time_signed > last.time_signed => {}
             Some(past) => (past.time_signed, past.macs) = (last.time_signed, last.macs.to_vec()),
             None => kept.push(Past { by: last.by, time_signed: last.time_signed, macs: last.macs.to_vec() }),
         }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::fences::Fences;
 use super::packed::{Kept, Signatures};
 use super::{Entry, Index};
+use crate::directory::entry::Remembered;
 
 /// The decided registrations, packed, by the part of the host's name before the zone's.
 #[derive(Debug, Default)]
@@ -25,12 +26,18 @@ impl Pending {
         self.packed.insert(name.into(), packed);
     }
 
+    /// Adds a signature on what changed nothing.
+    pub(in crate::directory) fn remember(&mut self, name: &[u8], remembered: &Remembered, index: &Index) {
+        let (by, mac) = index.fingerprint(&remembered.by, &remembered.fence.mac);
+        self.fences.add(name, Signatures { by, time_signed: remembered.fence.time_signed, macs: &[mac] });
+    }
+
     /// Finds what was decided of a host: `Some(None)` that it is removed.
     pub(in crate::directory) fn find(&self, name: &[u8]) -> Option<Option<Kept<'_>>> {
         self.packed.get(name).map(|packed| Index::unpack(packed))
     }
 
-    /// Gives the signatures that the batch put another's in place of.
+    /// Gives the signatures of the batch that are not those of a registration.
     pub(in crate::directory) fn fences(&self, name: &[u8]) -> impl Iterator<Item = Signatures<'_>> + use<'_> {
         self.fences.of(name)
     }

@@ -13,7 +13,7 @@ fn open(folder: &Scratch, zone: &Zone) -> Result<(Store, Index), StoreError> {
 fn commit(store: &mut Store, fixture: &Fixture, seq: u64, received: u64, serial: u32) {
     let statement = Statement::Signed(fixture.statement(seq, &[&format!("203.0.113.{seq}")]));
     let entry = Entry { fence: Some(Fence::new(received, &[1; 32])), ..Entry::new(statement, received, "home") };
-    store.commit(std::iter::once(&entry), serial).unwrap();
+    store.commit(std::iter::once(&entry), &[], serial).unwrap();
 }
 
 fn rows(store: &Store, table: &str) -> i64 {
@@ -84,10 +84,10 @@ fn a_history_is_a_chain_from_which_old_links_are_taken_out() {
     // The clock was set back for the third.
     for (host, received) in [("a", 1), ("b", 1), ("a", 9), ("a", 2), ("b", 3), ("a", 4), ("b", 5)] {
         let statement = Statement::Removed(format!("{host}.dyn.test").parse().unwrap());
-        store.commit(std::iter::once(&Entry::new(statement, received, "admin")), 2).unwrap();
+        store.commit(std::iter::once(&Entry::new(statement, received, "admin")), &[], 2).unwrap();
     }
     let renewal = Entry { renews: true, ..Entry::new(Statement::Removed(host("a.dyn.test")), 5, "admin") };
-    store.commit(std::iter::once(&renewal), 2).unwrap();
+    store.commit(std::iter::once(&renewal), &[], 2).unwrap();
     let left = |store: &Store| chains(store).into_iter().map(|(_, chain)| chain).collect::<Vec<_>>();
     assert_eq!(left(&store), [vec![6, 4, 3, 1], vec![7, 5, 2]]);
     assert_eq!(store.prune(5, 1).unwrap(), 1);

@@ -29,7 +29,7 @@ impl World {
 
     fn commit(&mut self, entries: &[Entry]) {
         self.serial += 1;
-        self.store.commit(entries.iter(), self.serial).unwrap();
+        self.store.commit(entries.iter(), &[], self.serial).unwrap();
     }
 
     fn signed(&self, seq: u64, addresses: &[&str]) -> Entry {
