@@ -1,5 +1,7 @@
 //! The command line.
 
+mod examples;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -12,14 +14,16 @@ use crate::config::value::Span;
 use crate::control::JournalArgs;
 use crate::record::PublicKey;
 
+pub(crate) use self::examples::HEADING;
+
 /// Telephones a machine that has no fixed address, has it come online, and connects to it.
 #[derive(Debug, Parser)]
-#[command(name = "ringup", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "ringup", version, propagate_version = true, max_term_width = 100, after_help = examples::START)]
 pub struct Cli {
     /// The configuration of this machine.
     #[arg(long, short, global = true, value_name = "FILE", default_value = DEFAULT_PATH)]
     pub config: PathBuf,
-    /// Say more in the log: -v for decisions, -vv for bytes.
+    /// Say more: -v for what was seen and decided, -vv for bytes.
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// What to do.
@@ -32,24 +36,24 @@ pub struct Cli {
 pub enum Command {
     /// Wake hosts if need be, have each prove that it is the one, and run a command with its address.
     ///
-    /// In the command, {} and {addr} become the address, {host} the host's name, {tls-pin} the pin of its TLS key, {port:80}
-    /// the port 80 or the one that leads there through the host's tunnel; ssh, scp and sftp are told by which key they will
-    /// meet it. Without a command the address is printed, and the port where it is met through a tunnel.
+    /// The directory is asked first: a host that is online already is not called. Whoever is at its address has to
+    /// prove by the host's own key that it is the one; until then nothing else is sent there.
+    ///
+    /// In the command, {} and {addr} become the address, {host} the host's name, {tls-pin} the pin of its TLS key,
+    /// {port:80} the port 80 or the one that leads there through the host's tunnel; ssh, scp and sftp are told by which
+    /// key they will meet it. Its exit status becomes that of ringup. Without a command the address is printed, and the
+    /// port where it is met through a tunnel.
+    #[command(after_long_help = examples::CONNECT)]
     Connect(ConnectArgs),
     /// Join standard input and output to a port of a host, waking it if need be: ssh's ProxyCommand.
     ///
     /// With the lines for ~/.ssh/config shown below, plain ssh wakes the host.
-    #[command(after_long_help = "In ~/.ssh/config, so that plain ssh home wakes it:\n
-    Host home
-        ProxyCommand ringup --config /etc/ringup/client.toml proxy %n %p
-        HostKeyAlias home.dyn.example
-        UserKnownHostsFile /var/lib/ringup/known/home.dyn.example.ssh
-        StrictHostKeyChecking yes\n
-The file is in known in the state directory; ringup proxy keeps the key from the host's record in it.")]
+    #[command(after_long_help = examples::PROXY)]
     Proxy {
-        /// The site's name, or its host's.
+        /// The site: its name in the configuration's `[sites]`, or its host's full name.
+        #[arg(value_name = "SITE")]
         host: String,
-        /// The port.
+        /// The port of the host's that it is to lead to.
         #[arg(default_value_t = 22)]
         port: u16,
         /// How long it may take.
@@ -57,19 +61,29 @@ The file is in known in the state directory; ringup proxy keeps the key from the
         patience: Patience,
     },
     /// Ring a host once, and hang up.
+    ///
+    /// No directory is asked, neither before nor after: a host that is online already is rung all the same, and whether
+    /// it comes online is for `ringup query` to say. `ringup connect` does all of it.
+    #[command(after_long_help = examples::WAKE)]
     Wake {
-        /// The site's name, as in the configuration's sites section, or its host's.
+        /// The site: its name in the configuration's `[sites]`, or its host's full name.
         site: String,
-        /// Say nothing on the way.
+        /// Say nothing on the way but what went wrong.
         #[arg(long, short)]
         quiet: bool,
         /// Tell the steps as JSON lines on standard error.
         #[arg(long)]
         json: bool,
     },
-    /// Ask the directory for a host's record.
+    /// Ask the directory whether a host is online, where, and by which key.
+    ///
+    /// The record's signature is checked by the key that is known of the host; that the host is really there is not:
+    /// that only `ringup connect` finds out. Of several servers of the directory the one with the newest record counts.
+    /// Nobody is called.
+    #[command(after_long_help = examples::QUERY)]
     Query {
-        /// A site's name as in the configuration, or a host's full name.
+        /// The site: its name in the configuration's `[sites]`, or any host's full name.
+        #[arg(value_name = "SITE")]
         host: String,
         /// Print it as JSON; and why there is none, on standard error.
         #[arg(long)]
@@ -79,10 +93,12 @@ The file is in known in the state directory; ringup proxy keeps the key from the
     ///
     /// A host whose site has no `identity` is remembered by the first key that it proves to hold. This says it beforehand, or
     /// puts a new key in its place.
+    #[command(after_long_help = examples::TRUST)]
     Trust {
-        /// A site's name as in the configuration, or a host's full name.
+        /// The site: its name in the configuration's `[sites]`, or any host's full name.
+        #[arg(value_name = "SITE")]
         host: String,
-        /// The key, as `ringup identity` prints it at the host.
+        /// The key, as `ringup identity FILE` prints it at the host.
         key: Option<PublicKey>,
     },
     /// Wait for a call that wakes this machine, and bring it online.
@@ -175,7 +191,7 @@ The file is in known in the state directory; ringup proxy keeps the key from the
     Check,
     /// Print this machine's public key, making the private one if there is none.
     Identity {
-        /// The private key's file.
+        /// The private key's file: what `identity` in `[host]` names at a host, `key` of a site at a client.
         file: PathBuf,
     },
     /// Print the next one-time codes by which a person may wake this machine, making their secret if there is none.
@@ -185,6 +201,12 @@ The file is in known in the state directory; ringup proxy keeps the key from the
         count: u16,
     },
     /// Ask a few questions, try modem and directory, and write a client's configuration to a new file.
+    ///
+    /// It asks where the directory answers, at which port the modem is, what the host is called, its telephone number
+    /// and what wakes it, and has its key compared; a provider is asked for where there is no other way to the
+    /// directory. Each answer is tried as it comes. An empty one takes what stands in brackets. Nothing is written
+    /// before the last one, and no file that is there is touched. The new one is where --config says.
+    #[command(after_long_help = examples::SETUP)]
     Setup,
     /// Print completions of this command line for a shell.
     Completions {
@@ -254,10 +276,10 @@ impl Command {
 /// What `ringup connect` is to do.
 #[derive(Debug, clap::Args)]
 pub struct ConnectArgs {
-    /// The sites' names, as in the configuration's sites section, or their hosts'.
+    /// The sites: their names in the configuration's `[sites]`, or their hosts' full names.
     #[arg(required = true, value_name = "SITE")]
     pub sites: Vec<String>,
-    /// Say nothing on the way.
+    /// Say nothing on the way but what went wrong.
     #[arg(long, short)]
     pub quiet: bool,
     /// Tell the steps as JSON lines on standard error.
@@ -266,7 +288,7 @@ pub struct ConnectArgs {
     /// How long it may take.
     #[command(flatten)]
     pub patience: Patience,
-    /// The command.
+    /// What to run once the host is there, with its address in place of {}; with several sites, for each of them.
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
 }

@@ -1,7 +1,7 @@
 //! One of each: for tests that must not miss a variant which somebody adds later.
 
-/// Samples of every variant of an enum: `pattern => [sample, …]` for each. A variant that is new does not compile before it
-/// has a sample.
+/// Samples of every variant of an enum: `pattern => [sample, …]` for each. A variant that is new does not compile
+/// before it has a sample.
 macro_rules! of_each {
     ($($pattern:pat => [$($sample:expr),+ $(,)?]),+ $(,)?) => {{
         let mut samples = Vec::new();

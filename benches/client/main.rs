@@ -1,6 +1,6 @@
-//! What the client costs: a query beside `dig` and `curl`, in round trips and in bytes on the wire; the client's own part of
-//! a wake, everything but line, PPP and waiting; and what its setup takes of a newcomer's time. One table, everything in it
-//! from one run, with a real directory and a real exchange.
+//! What the client costs: a query beside `dig` and `curl`, in round trips and in bytes on the wire; the client's own
+//! part of a wake, everything but line, PPP and waiting; and what its setup takes of a newcomer's time. One table,
+//! everything in it from one run, with a real directory and a real exchange.
 //!
 //! Lays a wire of its own between two network namespaces, and needs no rights for it: `cargo bench --bench client`.
 #![allow(

@@ -1,6 +1,6 @@
-//! What `ringup setup` takes of a newcomer's time: its whole dialogue on a terminal, with a modem on the exchange and a real
-//! directory, answered as fast as it asks. What it takes by itself, how much there is to type, and whether `ringup check`
-//! accepts what it wrote.
+//! What `ringup setup` takes of a newcomer's time: its whole dialogue on a terminal, with a modem on the exchange and a
+//! real directory, answered as fast as it asks. What it takes by itself, how much there is to type, and whether `ringup
+//! check` accepts what it wrote.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};

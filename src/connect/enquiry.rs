@@ -15,8 +15,8 @@ use crate::record::{HostName, PublicKey, Reachability, Seq, SignedRecord, State}
 /// How long an answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// How much later than the quickest of the directory's servers the others may be: as they may lag behind, all are asked, and
-/// the newest record counts; one that is down must not hold up an answer for long.
+/// How much later than the quickest of the directory's servers the others may be: as they may lag behind, all are
+/// asked, and the newest record counts; one that is down must not hold up an answer for long.
 const OTHERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Who is asked about.

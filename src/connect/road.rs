@@ -25,8 +25,8 @@ use crate::record::{PROOF_PORT, PublicKey, Reachability, Seq, SignedRecord, Stat
 
 /// How long the directory may take to answer one question, retransmissions included.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
-/// How much later than the quickest of the directory's servers the others may be, where the newest record of all is looked
-/// for: a packet of theirs may be lost and sent again.
+/// How much later than the quickest of the directory's servers the others may be, where the newest record of all is
+/// looked for: a packet of theirs may be lost and sent again.
 const OTHERS_WITHIN: Duration = Duration::from_secs(3);
 /// How long that may take when none answers: they had time before.
 const NEWEST_WITHIN: Duration = Duration::from_secs(5);

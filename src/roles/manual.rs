@@ -8,7 +8,7 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 
 use super::print;
-use crate::cli::Cli;
+use crate::cli::{Cli, HEADING};
 use crate::exit::{Failure, Status};
 
 /// Prints the completions for a shell.
@@ -46,10 +46,37 @@ pub(super) fn pages(folder: Option<&Path>) -> Result<(), Failure> {
 
 fn page(command: clap::Command) -> std::io::Result<Vec<u8>> {
     let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
+    let (synopsis, examples) =
+        (synopsis(command.clone()), command.get_after_long_help().or_else(|| command.get_after_help()));
+    let examples = examples.map(ToString::to_string).unwrap_or_default();
+    let examples = examples.strip_prefix(HEADING).unwrap_or(&examples);
+    let examples = if examples.is_empty() { String::new() } else { section("EXAMPLES", examples) };
+    let has_subcommands = command.get_subcommands().any(|one| !one.is_hide_set());
+    let man = Man::new(command).title(name).manual("ringup");
     let mut page = Vec::new();
-    Man::new(command).title(name).manual("ringup").render(&mut page)?;
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    page.extend(synopsis.into_bytes());
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    if has_subcommands {
+        man.render_subcommands_section(&mut page)?;
+    }
+    page.extend(examples.into_bytes());
     page.extend(exit_status().into_bytes());
+    man.render_version_section(&mut page)?;
     Ok(page)
+}
+
+/// How the command is called, as its help says it: with what may come several times, and what stands after `--`.
+fn synopsis(mut command: clap::Command) -> String {
+    let usage = command.render_usage().to_string();
+    section("SYNOPSIS", usage.strip_prefix("Usage: ").unwrap_or(&usage))
+}
+
+/// A section whose lines stay as they are.
+fn section(heading: &str, text: &str) -> String {
+    format!(".SH {heading}\n.nf\n{}\n.fi\n", escaped(text))
 }
 
 /// The table of outcomes as a section of a manual page.
@@ -59,7 +86,7 @@ fn exit_status() -> String {
     for status in Status::ALL {
         let (code, name) = (status.code(), escaped(status.name()));
         let (meaning, remedy) = (escaped(status.meaning()), escaped(status.remedy()));
-        section.push_str(&format!(".TP\n\\fB{code}\\fR {name}\n{meaning}.\n{remedy}.\n"));
+        section.push_str(&format!(".TP\n\\fB{code}\\fR {name}\n{meaning}\n.br\nhint: {remedy}\n"));
     }
     section
 }
@@ -84,6 +111,8 @@ mod tests {
             assert!(connect.contains(words), "{words} is not in {connect}");
         }
         assert!(folder.path("ringup.1").exists() && !folder.path("ringup-own-link.1").exists());
+        assert!(connect.contains("ringup connect [OPTIONS] <SITE>... [\\-\\- <COMMAND>...]"), "{connect}");
+        assert!(connect.contains("\n.SH EXAMPLES\n.nf\n    ringup connect home \\-\\- ssh {}\n"), "{connect}");
         let odd = connect.lines().find(|line| line.starts_with('\''));
         assert_eq!(odd, None, "roff would take it for a command");
     }

@@ -67,8 +67,8 @@ pub enum Output {
     AwaitWaker,
     /// Have the machine at the record's addresses prove that it is the host, within this time: [`Attempt::handle_proof`].
     Prove(Box<SignedRecord>, Duration),
-    /// Ask every server of the directory for its newest record by this key, as nobody has proved to be the host by the record
-    /// with this number: [`Attempt::handle_newest`].
+    /// Ask every server of the directory for its newest record by this key, as nobody has proved to be the host by the
+    /// record with this number: [`Attempt::handle_newest`].
     AskAll(PublicKey, Seq),
     /// Tell this.
     Note(Note),

@@ -245,8 +245,7 @@ async fn key(
             Ok(answer) => match answer.record.filter(|signed| signed.verify(signed.key()).is_ok()) {
                 Some(signed) => {
                     person.say(&format!("  the directory has a record of it, by {}", signed.key()));
-                    let same = "Is that what `ringup identity FILE` prints there, for the FILE that `identity` in its [host] names? \
-                                yes or no";
+                    let same = "Is that what `ringup identity FILE` prints there, where FILE is `identity` in [host]? yes or no";
                     if person.ask(same, Some("no"), yes_or_no).await? {
                         return Ok(Some(*signed.key()));
                     }
@@ -256,8 +255,8 @@ async fn key(
             Err(error) => person.say(&format!("  {error}")),
         }
     }
-    let question = "Its key, as `ringup identity FILE` prints it there, for the FILE that `identity` in its [host] names? \
-                    later, to take the first one that it proves to hold";
+    let question = "Its key, as `ringup identity FILE` prints it there, where FILE is `identity` in [host]? later, to take \
+                    the first one that it proves to hold";
     let key = |text: &str| match text {
         "later" => Ok(None),
         key => PublicKey::from_str(key).map(Some).map_err(|error| error.to_string()),

@@ -1,5 +1,5 @@
-//! A failure for each variant of each typed cause that a client may meet: modem, line, call, pppd, handshake, directory, and
-//! what is remembered.
+//! A failure for each variant of each typed cause that a client may meet: modem, line, call, pppd, handshake,
+//! directory, and what is remembered.
 
 use std::io::{Error, ErrorKind};
 use std::path::PathBuf;
