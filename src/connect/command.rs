@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::attempt::Found;
 use super::interrupted;
-use super::known::KnownHosts;
+use super::known::{KnownError, KnownHosts};
 use crate::exit::{Failure, Status};
 use crate::record::{HostName, SshHostKey};
 use crate::shutdown;
@@ -145,9 +145,7 @@ fn with_address(word: &str, address: IpAddr) -> String {
 /// ssh knows the host by its name, whatever its address, and by the key in its record alone; where the record has none,
 /// by the first one that it shows, in a file of ringup's own.
 fn ssh_options(host: &HostName, key: Option<SshHostKey>, known: &KnownHosts) -> Result<Vec<OsString>, Failure> {
-    let file = known.for_ssh(host, key).map_err(|error| {
-        Failure::caused(Status::Configuration, &error).hint("make state-directory writable for whoever connects")
-    })?;
+    let file = known.for_ssh(host, key).map_err(|error| no_file_for_ssh(&error))?;
     let mut options = vec![
         format!("HostKeyAlias={host}"),
         format!("UserKnownHostsFile=\"{}\"", file.display()),
@@ -158,6 +156,10 @@ fn ssh_options(host: &HostName, key: Option<SshHostKey>, known: &KnownHosts) -> 
         None => options.push("StrictHostKeyChecking=accept-new".to_owned()),
     }
     Ok(options.into_iter().flat_map(|option| ["-o".into(), option.into()]).collect())
+}
+
+fn no_file_for_ssh(error: &KnownError) -> Failure {
+    Failure::caused(Status::Configuration, error).hint("make state-directory writable for whoever connects")
 }
 
 /// Runs a command with our standard streams, or without our standard input where it is one of several, and gives its
@@ -265,7 +267,10 @@ mod tests {
         let tunnel = found_through_tunnel(80);
         let refused =
             [fill(&["curl", "{tls-pin}"], &plain), fill(&["ssh", "{}"], &tunnel), fill(&["nc", "{}"], &tunnel)];
-        refused.into_iter().filter_map(Result::err).chain([not_there, no_program]).collect()
+        let path = "/var/lib/ringup/known/home.dyn.example.ssh".into();
+        let unwritable = KnownError::Unwritable { path, source: io::ErrorKind::PermissionDenied.into() };
+        let by_hand = [not_there, no_program, no_file_for_ssh(&unwritable)];
+        refused.into_iter().filter_map(Result::err).chain(by_hand).collect()
     }
 
     #[test]

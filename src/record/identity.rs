@@ -200,7 +200,7 @@ impl fmt::Debug for Signature {
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// The file cannot be read, or others can.
-    #[error("cannot load the host's identity")]
+    #[error("cannot load the identity")]
     Secret(#[from] SecretError),
     /// The file holds something else.
     #[error("{} holds no identity; expected the one line that ringup wrote there", path.display())]

@@ -1,6 +1,9 @@
 //! All that `ringup query`, `trust`, `wake` and `proxy` say, by a run of each: `words.txt` beside this file has what was
 //! agreed. What the steps and the failures of a way to a host are called is in src/connect/progress/snapshot.txt.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
 use ringup::record::{Identity, Record, Seq, SignedRecord};
 
 use crate::agreed::agreed;
@@ -133,6 +136,16 @@ async fn query_trust_wake_and_proxy_say_what_was_agreed() {
     transcript.run_both(&world, &["query", "home"]).await;
     std::fs::remove_file(world.folder.path("lines/client")).unwrap();
     transcript.run(&world, &["wake", "home"]).await;
+
+    transcript.heading("a key of the client's own that is not there, or not as it should be");
+    world.site(&format!("wake = \"answer\"\nkey = \"laptop.identity\"\n{RUNG}"));
+    transcript.run_both(&world, &["wake", "home"]).await;
+    let open = world.folder.write("laptop.identity", "ringup-identity-1:\n");
+    std::fs::set_permissions(&open, Permissions::from_mode(0o644)).unwrap();
+    transcript.run(&world, &["wake", "home"]).await;
+    std::fs::remove_file(open).unwrap();
+    world.folder.secret("laptop.identity", "a word\n");
+    transcript.run(&world, &["proxy", "home", "22"]).await;
 
     transcript.heading("whom to trust");
     world.site(RUNG);

@@ -97,6 +97,13 @@ pub(in crate::connect) fn every_failure() -> Vec<Failure> {
     let mut forged = online_by(&lied_to.identity, 7, HERE, ISSUED);
     forged = SignedRecord::from_parts(forged.record().clone(), key, *forged.signature());
     failures.push(unrung(&mut lied_to, forged));
+    let mut misled = World::new(no_number);
+    let elsewhere = Record::asleep("office.dyn.example".parse().unwrap(), number(7), ISSUED, 600).unwrap();
+    let elsewhere = SignedRecord::sign(elsewhere, &misled.identity);
+    failures.push(unrung(&mut misled, elsewhere));
+    let mut uncalled = World::new(|plan, _| plan.calls = 0);
+    let record = uncalled.asleep(7);
+    failures.push(unrung(&mut uncalled, record));
     let mut nowhere = World::new(|plan, _| plan.has_isp = false);
     failures.push(nowhere.fails(Way(false)));
     let mut silent = World::ringing(|plan| plan.calls = 1);
@@ -115,9 +122,6 @@ pub(in crate::connect) fn every_failure() -> Vec<Failure> {
         (OwnLink, "ask"),
     ]);
     failures.push(lossy.fails(LinkLost));
-    let mut late = World::new(|plan, now| plan.until = Some(now + Duration::from_secs(30)));
-    late.play(vec![(Way(true), "ask")]);
-    failures.push(late.fails(Wait));
     for until in [10, 300] {
         let mut refused = World::new(|plan, now| plan.until = Some(now + Duration::from_secs(until)));
         refused.play(vec![(Way(false), "up"), (Redial, "")]);
@@ -126,5 +130,36 @@ pub(in crate::connect) fn every_failure() -> Vec<Failure> {
         taken.play(vec![(Way(true), "ask"), (Answer(None), "free"), (FREE, "watch>0 ring"), (Busy, "busy! line")]);
         failures.push(taken.fails(Wait));
     }
+    failures.extend(every_late());
+    failures
+}
+
+/// What is said when the time is over, of each step.
+fn every_late() -> Vec<Failure> {
+    let world = || World::new(|plan, now| plan.until = Some(now + Duration::from_secs(5)));
+    let steps = |world: &World| -> Vec<(Step, &'static str)> {
+        vec![
+            (Way(false), "up"),
+            (OwnLink, "ask"),
+            (Answer(Some(world.asleep(7))), "free"),
+            (LineFree { link_went: true }, "ring"),
+            (Call(Outcome::RangOut), "way"),
+            (Way(true), "watch>7"),
+            (Newer(world.online(8)), "prove:8"),
+            (Unproved, "all>8"),
+        ]
+    };
+    let mut failures = Vec::new();
+    for count in 0..=steps(&world()).len() {
+        let mut late = world();
+        let until_then = steps(&late).into_iter().take(count).collect();
+        late.play(until_then);
+        failures.push(late.fails(Wait));
+    }
+    let mut pausing = world();
+    let until_then = steps(&pausing).into_iter().take(4).collect();
+    pausing.play(until_then);
+    pausing.play(vec![(Call(Outcome::Busy), "pause:10")]);
+    failures.push(pausing.fails(Wait));
     failures
 }
