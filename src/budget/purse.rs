@@ -280,6 +280,10 @@ impl Toll {
 
 impl Drop for Toll {
     fn drop(&mut self) {
+        // Where the ledger was taken away there is nothing to give back to; to make a new one would bring back its folder.
+        if !self.purse.path.exists() {
+            return;
+        }
         let (now, day, unmade) = (self.over.unwrap_or_else(crate::clock::now), self.day, self.unmade);
         self.purse.settle(&mut locked(&self.book), |account, _clock| {
             (0..unmade).for_each(|_call| account.handle_call_dropped(day));
@@ -434,6 +438,15 @@ mod tests {
         assert!(refused.to_string().starts_with("the count of calls cannot be kept: cannot keep the budget in "));
         assert!(purse(&folder, Caps::default()).pay(Fare::Talk).await.is_ok());
         assert_eq!(purse(&folder, calls(9)).view(), None, "nobody knows");
+    }
+
+    #[tokio::test]
+    async fn a_ledger_that_was_taken_away_is_not_brought_back_to_give_something_back() {
+        let folder = Scratch::new("purse-gone");
+        let toll = purse(&folder, calls(3)).pay(Fare::Talk).await.unwrap();
+        std::fs::remove_dir_all(folder.path("state")).unwrap();
+        drop(toll);
+        assert!(!folder.path("state").exists());
     }
 
     #[tokio::test]
