@@ -80,6 +80,8 @@ enum Did {
     OwnLink(Result<(), Failure>),
     /// Our provider could not be reached, and is called again after a pause.
     Redial(Failure),
+    /// Other commands use our own link.
+    LinkUsed,
     LinkLost,
     LineFree(Result<bool, Failure>),
     Answer(Result<Option<SignedRecord>, Failure>),
@@ -116,20 +118,27 @@ impl Road<'_> {
         // What is being done, and the look-out for a newer record. What is dropped is undone: a call hangs up.
         let (mut work, mut watch): (Doing<'_>, Doing<'_>) = (None, None);
         let (mut newer_than, mut told_of_waiting) = (None, false);
-        let (refused, mut refusals) = mpsc::unbounded_channel();
+        let (tell, mut told) = mpsc::unbounded_channel();
         loop {
             while let Some(output) = attempt.poll_output() {
                 match output {
                     Output::FindWay => work = Some(Box::pin(async { Did::Way(self.way_to_directory().await) })),
                     Output::BringUp => {
-                        let refused = refused.clone();
-                        work = Some(Box::pin(async move { Did::OwnLink(self.bring_up(&refused).await) }));
+                        let tell = tell.clone();
+                        work = Some(Box::pin(async move { Did::OwnLink(self.bring_up(&tell).await) }));
+                    }
+                    Output::KeepLink => {
+                        work = None;
+                        self.own_link_is_up().await;
                     }
                     Output::LetLinkGo => {
                         work = None;
                         self.shared.quit().await;
                     }
-                    Output::FreeLine => work = Some(Box::pin(async { Did::LineFree(self.free_line().await) })),
+                    Output::FreeLine => {
+                        let tell = tell.clone();
+                        work = Some(Box::pin(async move { Did::LineFree(self.free_line(&tell).await) }));
+                    }
                     Output::Ask => {
                         let may_ring = attempt.may_ring();
                         work = Some(Box::pin(async move { Did::Answer(self.ask(may_ring).await) }));
@@ -162,7 +171,7 @@ impl Road<'_> {
             let did = tokio::select! {
                 did = done(&mut work) => Some(did),
                 did = done(&mut watch) => Some(did),
-                Some(why) = refusals.recv() => Some(Did::Redial(why)),
+                Some(did) = told.recv() => Some(did),
                 () = self.link_lost(), if attempt.wants_link() => Some(Did::LinkLost),
                 () = crate::clock::sleep_until(deadline) => None,
             };
@@ -171,6 +180,7 @@ impl Road<'_> {
                 Some(Did::Way(there_is)) => attempt.handle_way(there_is, now),
                 Some(Did::OwnLink(result)) => attempt.handle_own_link(result, now),
                 Some(Did::Redial(why)) => attempt.handle_redial(why, now),
+                Some(Did::LinkUsed) => attempt.handle_link_used(now),
                 Some(Did::LinkLost) => {
                     // What was asked over it is not answered any more.
                     work = None;
@@ -230,7 +240,7 @@ impl Road<'_> {
         }
     }
 
-    async fn bring_up(&self, refused: &mpsc::UnboundedSender<Failure>) -> Result<(), Failure> {
+    async fn bring_up(&self, tell: &mpsc::UnboundedSender<Did>) -> Result<(), Failure> {
         let Some(own_link) = &self.shared.own_link else {
             return Err(Failure::new(Status::Internal, "no provider is configured"));
         };
@@ -238,7 +248,7 @@ impl Road<'_> {
         let told = |step| {
             self.say(&Event::of_own_link(&step));
             if let Step::Pausing { why, .. } = step
-                && refused.send(why).is_err()
+                && tell.send(Did::Redial(why)).is_err()
             {
                 tracing::debug!("nobody waits for our own link");
             }
@@ -266,12 +276,19 @@ impl Road<'_> {
         }
     }
 
-    async fn free_line(&self) -> Result<bool, Failure> {
+    async fn free_line(&self, tell: &mpsc::UnboundedSender<Did>) -> Result<bool, Failure> {
         if self.own_link_is_up().await {
             self.take_link_turn().await;
         }
         let went = match &self.shared.own_link {
-            Some(own_link) => own_link.lock().await.free_line().await?,
+            Some(own_link) => {
+                let used = || {
+                    if tell.send(Did::LinkUsed).is_err() {
+                        tracing::debug!("nobody waits for the line");
+                    }
+                };
+                own_link.lock().await.free_line(used).await?
+            }
             None => false,
         };
         if went {

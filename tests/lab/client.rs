@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use ringup::demo::{page_of, start_page};
+use ringup::demo::{Heard, page_of, start_page};
 use ringup::exit::Status;
 
-use super::harness::{Lab, QUICK, code, in_lab};
+use super::harness::{Lab, QUICK, code, in_lab, wake_up_calls};
 
 #[test]
 fn a_client_that_was_set_up_by_questions_alone_wakes_home() {
@@ -82,6 +82,27 @@ fn a_host_that_is_reached_is_used_over_our_own_link_whatever_becomes_of_the_othe
         let steps = lab.names(began, "client");
         let at = |name: &str| steps.iter().position(|step| step == name);
         assert!(at("queued").is_some() && at("queued") < at("ringing") && at("ringing") < at("online"), "{steps:?}");
+    });
+}
+
+#[test]
+fn two_commands_over_one_line_that_is_their_way_to_the_internet_too_wake_the_host_by_one_call() {
+    in_lab(QUICK, async |lab| {
+        lab.start().await;
+        let began = lab.moment();
+        for name in ["client", "other"] {
+            lab.start_connect_as(name, &[]);
+        }
+        for name in ["client", "other"] {
+            lab.since(began, name, "online").await;
+            assert_eq!(lab.world.ended(name).await.unwrap(), 0, "{name}");
+        }
+        lab.free_line().await;
+        let exchange = lab.heard(began, "exchange");
+        assert_eq!(wake_up_calls(&exchange).len(), 1);
+        let of_client = |heard: &&Heard| heard.event == "dialled" && heard.text("from") == "client";
+        assert_eq!(exchange.iter().filter(of_client).count(), 3, "our provider, home, our provider");
+        assert_eq!(lab.traces("client").await, Vec::<String>::new());
     });
 }
 

@@ -46,6 +46,8 @@ pub enum Output {
     FindWay,
     /// Bring our own link up: [`Attempt::handle_own_link`].
     BringUp,
+    /// The line is not wanted after all: our own link is needed.
+    KeepLink,
     /// We do not wait for our own link any more: unless others do, its provider is not to be called again.
     LetLinkGo,
     /// Take our own link down, if there is one, so that the line is free: [`Attempt::handle_line_free`].
@@ -339,26 +341,6 @@ impl Attempt {
         }
     }
 
-    /// The line is free for the call, and whether our own link had to go for it; or the line cannot be had.
-    pub fn handle_line_free(&mut self, result: Result<bool, Failure>) {
-        if self.state != State::Freeing {
-            return;
-        }
-        match result {
-            Ok(link_went) => {
-                self.calls += 1;
-                if link_went {
-                    self.stop_watching();
-                } else {
-                    // Opened before the call: no record slips in between, and one that comes early ends the call.
-                    self.watch();
-                }
-                self.go(State::Ringing, Output::Ring);
-            }
-            Err(failure) => self.fail(failure),
-        }
-    }
-
     /// The wake-up call is over.
     pub fn handle_call(&mut self, result: Result<Called, Failure>, now: Instant) {
         if self.state != State::Ringing {
@@ -411,6 +393,7 @@ impl Attempt {
                 if self.state == State::Ringing {
                     self.outputs.push_back(Output::StopRinging);
                 }
+                self.keep_link();
                 self.prove(signed, true, unix_now);
             }
             Err(failure) => self.fail(failure),

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::state::{Queue, State, Then, Why};
 use super::{Attempt, Callee, Failure, Note, Output};
+use crate::connect::own_link::used_by_others;
 
 impl Attempt {
     /// Another command is waking the host: what comes of that is waited for. `process` is the other's, where it tells.
@@ -18,10 +19,42 @@ impl Attempt {
         self.queue(Queue::Waker, Output::AwaitWaker, now);
     }
 
+    /// The line is free for the call, and whether our own link had to go for it; or the line cannot be had.
+    pub fn handle_line_free(&mut self, result: Result<bool, Failure>) {
+        if !matches!(self.state, State::Freeing | State::Queueing(Queue::ToFree(_), _)) {
+            return;
+        }
+        match result {
+            Ok(link_went) => {
+                self.calls += 1;
+                if link_went {
+                    self.stop_watching();
+                } else {
+                    // Opened before the call: no record slips in between, and one that comes early ends the call.
+                    self.watch();
+                }
+                self.go(State::Ringing, Output::Ring);
+            }
+            Err(failure) => self.fail(failure),
+        }
+    }
+
+    /// Our own link, which has to go for the call, is used by other commands: that is waited for.
+    pub fn handle_link_used(&mut self, now: Instant) {
+        if self.state != State::Freeing {
+            return;
+        }
+        let busy = used_by_others();
+        self.outputs.push_back(Output::Note(Note::LineBusy { why: busy.message.clone() }));
+        self.watch();
+        self.state = State::Queueing(Queue::ToFree(busy), self.queue_until(now));
+    }
+
     /// It may be our turn now.
     pub fn handle_turn(&mut self) {
         let State::Queueing(queue, _until) = self.state.clone() else { return };
         match queue {
+            Queue::ToFree(_busy) => {}
             Queue::ToRing(_busy) => self.go(State::Ringing, Output::Ring),
             Queue::ToDial(_busy, then) => self.go(State::Linking(then), Output::BringUp),
             // It may be online by the other's call.
@@ -56,6 +89,13 @@ impl Attempt {
         }
     }
 
+    /// The host came while our own link was to go for the call: it is needed to meet it.
+    pub(super) fn keep_link(&mut self) {
+        if matches!(self.state, State::Queueing(Queue::ToFree(_), _)) {
+            self.outputs.push_back(Output::KeepLink);
+        }
+    }
+
     /// Somebody else has the line: it is waited for, as long as for a record after a call.
     pub(super) fn queue_for_line(&mut self, queue: Queue, now: Instant) {
         if let Queue::ToRing(busy) | Queue::ToDial(busy, _) = &queue
@@ -75,7 +115,7 @@ impl Attempt {
             busy.hint(hint).of_call_to(callee)
         };
         match queue {
-            Queue::ToRing(busy) => self.fail(too_long(busy, Callee::Host)),
+            Queue::ToFree(busy) | Queue::ToRing(busy) => self.fail(too_long(busy, Callee::Host)),
             Queue::ToDial(busy, _then) => self.fail(too_long(busy, Callee::Provider)),
             Queue::Waker => {
                 self.stop_watching();
@@ -90,8 +130,12 @@ impl Attempt {
     }
 
     fn queue(&mut self, queue: Queue, output: Output, now: Instant) {
-        // Others may be quicker when it is free: that does not make the wait any longer.
-        let until = *self.queued_until.get_or_insert(now + self.plan.wait);
+        let until = self.queue_until(now);
         self.go(State::Queueing(queue, until), output);
+    }
+
+    /// Others may be quicker when it is free: that does not make the wait any longer.
+    fn queue_until(&mut self, now: Instant) -> Instant {
+        *self.queued_until.get_or_insert(now + self.plan.wait)
     }
 }

@@ -59,6 +59,8 @@ pub(super) enum Queue {
     ToRing(Failure),
     /// The line, to dial our provider, and then the given step.
     ToDial(Failure, Then),
+    /// Our own link to be needed by no other command; it is being asked for, and the directory is watched over it.
+    ToFree(Failure),
     /// The end of another command's way to the host.
     Waker,
 }

@@ -207,7 +207,7 @@ impl Attempt {
             State::Awaiting(_) => "while it waited for the host to register",
             State::Pausing(_) => "before the next call",
             State::Queueing(Queue::Waker, _) => "while another command was waking it",
-            State::Queueing(Queue::ToRing(ref busy) | Queue::ToDial(ref busy, _), _) => {
+            State::Queueing(Queue::ToFree(ref busy) | Queue::ToRing(ref busy) | Queue::ToDial(ref busy, _), _) => {
                 let message = format!("{} was not reached in time: {}", self.plan.host, busy.message);
                 return Failure::new(Status::TimedOut, message)
                     .hint("end what has the line, or allow more with --timeout");

@@ -1,7 +1,7 @@
 //! The process that holds our own link: dials when a lessee wants it, shares it among all of them, frees the line for
 //! a wake-up call, and ends when nobody has wanted it for the linger time, or whoever started it is gone before it came.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::Write;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -85,6 +85,8 @@ pub async fn run(
         told,
         waiting: VecDeque::new(),
         lessees: BTreeMap::new(),
+        content: BTreeSet::new(),
+        owed: BTreeSet::new(),
         link: None,
         quit: false,
         alone_since: Instant::now(),
@@ -121,6 +123,10 @@ struct Keeper<'run> {
     /// What was wanted while we hung up.
     waiting: VecDeque<(u64, Want)>,
     lessees: BTreeMap<u64, OwnedWriteHalf>,
+    /// Those that need no link for now: they want the line, or whatever becomes of it.
+    content: BTreeSet<u64>,
+    /// Those that are to be told once the line is free.
+    owed: BTreeSet<u64>,
     link: Option<Raised>,
     quit: bool,
     alone_since: Instant,
@@ -162,21 +168,34 @@ impl Keeper<'_> {
                 }
                 Woken::Told(told) => self.handle(told).await,
             }
+            self.free_line().await;
         }
     }
 
     async fn handle(&mut self, told: Told) {
         match told {
-            Told::Wants(lessee, Want::Up) => self.raise_for(lessee).await,
+            Told::Wants(lessee, Want::Up) => {
+                self.content.remove(&lessee);
+                self.raise_for(lessee).await;
+            }
             Told::Wants(lessee, Want::Status) => {
+                self.content.remove(&lessee);
                 let said = self.link.as_ref().map_or(Said::Down, |raised| Said::Up(raised.up.clone()));
                 self.say(lessee, &said).await;
             }
-            Told::Wants(lessee, want @ (Want::Down | Want::Quit)) => {
-                self.lower_for(lessee).await;
-                if want == Want::Quit {
-                    drop(self.quits(lessee));
+            Told::Wants(lessee, Want::Down) => {
+                self.content.insert(lessee);
+                self.owed.insert(lessee);
+                if self.is_used() {
+                    self.say(lessee, &Said::Used).await;
                 }
+            }
+            Told::Wants(lessee, Want::Quit) => {
+                self.content.insert(lessee);
+                if !self.is_used() {
+                    self.lower().await;
+                }
+                drop(self.quits(lessee));
             }
             other @ (Told::Joined(..) | Told::Left(_)) => self.note(other),
         }
@@ -215,7 +234,7 @@ impl Keeper<'_> {
                 self.lessees.insert(lessee, writer);
             }
             Told::Left(lessee) => {
-                self.lessees.remove(&lessee);
+                self.forget(lessee);
                 self.alone_since = Instant::now();
             }
             Told::Wants(lessee, want) => tracing::debug!(lessee, ?want, "not now"),
@@ -225,10 +244,16 @@ impl Keeper<'_> {
     /// Lets a lessee go who wants no linger time, which is nobody's affair but its own if there are others. Its connection
     /// closes with the writer, and that is its answer.
     fn quits(&mut self, lessee: u64) -> Option<OwnedWriteHalf> {
-        let writer = self.lessees.remove(&lessee);
+        let writer = self.forget(lessee);
         self.quit = self.lessees.is_empty();
         self.alone_since = Instant::now();
         writer
+    }
+
+    fn forget(&mut self, lessee: u64) -> Option<OwnedWriteHalf> {
+        self.content.remove(&lessee);
+        self.owed.remove(&lessee);
+        self.lessees.remove(&lessee)
     }
 
     async fn raise_for(&mut self, lessee: u64) {
@@ -255,14 +280,21 @@ impl Keeper<'_> {
                     }
                     told = self.told.recv() => match told {
                         Some(Told::Wants(another, want @ (Want::Up | Want::Status))) => {
-                            if want == Want::Up {
+                            self.content.remove(&another);
+                            if want == Want::Up && !waiting.contains(&another) {
                                 waiting.push(another);
                             }
                             self.say(another, &stage).await;
                         }
-                        Some(Told::Wants(another, Want::Down)) => self.waiting.push_back((another, Want::Down)),
+                        Some(Told::Wants(another, Want::Down)) => {
+                            self.waiting.push_back((another, Want::Down));
+                            self.say(another, &Said::Used).await;
+                        }
                         Some(Told::Wants(another, Want::Quit)) => {
-                            last = self.quits(another).filter(|_writer| self.lessees.is_empty());
+                            let writer = self.quits(another);
+                            if !self.is_wanted_by(&waiting) {
+                                last = writer;
+                            }
                         }
                         Some(other @ (Told::Joined(..) | Told::Left(_))) => self.note(other),
                         None => break None,
@@ -270,7 +302,7 @@ impl Keeper<'_> {
                     () = self.shutdown.cancelled() => break None,
                 }
                 // Nobody wants it any more: dropping the call closes the line, and the modem hangs up.
-                if self.lessees.is_empty() {
+                if !self.is_wanted_by(&waiting) {
                     break None;
                 }
             }
@@ -294,15 +326,25 @@ impl Keeper<'_> {
         drop(last);
     }
 
-    async fn lower_for(&mut self, lessee: u64) {
-        let others = self.lessees.keys().any(|other| *other != lessee);
-        let said = if others && self.link.is_some() {
-            Said::Failed(used_by_others())
-        } else {
-            self.lower().await;
-            Said::Down
-        };
-        self.say(lessee, &said).await;
+    /// Whether any of those that waited for the link is there still.
+    fn is_wanted_by(&self, waiting: &[u64]) -> bool {
+        waiting.iter().any(|lessee| self.lessees.contains_key(lessee))
+    }
+
+    /// Whether the link is up, and somebody needs it.
+    fn is_used(&self) -> bool {
+        self.link.is_some() && self.lessees.keys().any(|lessee| !self.content.contains(lessee))
+    }
+
+    /// Takes the link down for those that want the line, once nobody needs it any more.
+    async fn free_line(&mut self) {
+        if self.owed.is_empty() || self.is_used() {
+            return;
+        }
+        self.lower().await;
+        for lessee in std::mem::take(&mut self.owed) {
+            self.say(lessee, &Said::Down).await;
+        }
     }
 
     async fn lower(&mut self) {
@@ -429,12 +471,6 @@ async fn parted(lifeline: &mut Option<pipe::Receiver>) {
         Some(lifeline) => while lifeline.read_u8().await.is_ok() {},
         None => std::future::pending().await,
     }
-}
-
-/// The line is wanted for a call, and others use the link that it carries.
-pub(super) fn used_by_others() -> Failure {
-    Failure::new(Status::PortBusy, "the line carries our own link, and another ringup uses it")
-        .hint("wait until it has ended")
 }
 
 /// Waits until the link has ended, or is to end because nothing is left to pay it with; for ever if there is none.

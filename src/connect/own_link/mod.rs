@@ -37,9 +37,9 @@ enum Want {
     Status,
     /// The link up; answered by `Up` or `Failed`.
     Up,
-    /// The line free; answered by `Down`, or `Failed` when others use the link.
+    /// The line free; answered by `Down` once nobody uses the link, and by `Used` before that if somebody does.
     Down,
-    /// As `Down`, and no linger time; the keeper closes the connection when the line is free.
+    /// No link, and no linger time; the keeper closes the connection when the line is free, or others have it.
     Quit,
 }
 
@@ -53,6 +53,8 @@ enum Said {
     Pausing { why: Failure, pause_ms: u64 },
     /// The link is up.
     Up(Up),
+    /// Others use the link.
+    Used,
     /// There is no link, and the line is free.
     Down,
     /// What was wanted could not be done.
@@ -115,13 +117,14 @@ impl OwnLink {
 
     /// Becomes a lessee if a keeper is there, so that its link does not end under us.
     pub async fn join(&mut self) {
-        if self.keeper.is_some() || !self.connect().await {
+        if self.keeper.is_none() && !self.connect().await {
             return;
         }
         // A keeper that is just hanging up answers when it has: what there is then, we hold. One that dials has no link.
-        if self.say(Want::Status).await.is_ok() {
-            drop(self.hear().await);
+        if self.say(Want::Status).await.is_err() {
+            tracing::debug!("our own link's keeper is gone");
         }
+        drop(self.hear().await);
     }
 
     /// Has the link up, by a keeper that is there or a new one; `told` hears of the calls that it takes.
@@ -145,7 +148,7 @@ impl OwnLink {
                     Ok(Said::Pausing { why, pause_ms }) => {
                         told(Step::Pausing { why, pause: Duration::from_millis(pause_ms) });
                     }
-                    Ok(Said::Down) => {}
+                    Ok(Said::Down | Said::Used) => {}
                     // It ended at this very moment, and its line is free again: the next keeper has it.
                     Err(_gone) => break,
                 }
@@ -160,19 +163,26 @@ impl OwnLink {
         self.is_up
     }
 
-    /// Has the line free, if a keeper holds it; tells whether the link had to go for that.
+    /// Has the line free, if a keeper holds it; tells whether the link had to go for that. While others use it that is waited
+    /// for, and `used` told.
     ///
     /// # Errors
-    /// When others use the link.
-    pub async fn free_line(&mut self) -> Result<bool, Failure> {
+    /// With what the keeper cannot do.
+    pub async fn free_line(&mut self, used: impl FnOnce()) -> Result<bool, Failure> {
         self.join().await;
         let was_up = self.is_up;
         if self.keeper.is_none() || self.say(Want::Down).await.is_err() {
             return Ok(false);
         }
+        let mut used = Some(used);
         loop {
             match self.hear().await {
                 Ok(Said::Failed(failure)) => return Err(failure),
+                Ok(Said::Used) => {
+                    if let Some(used) = used.take() {
+                        used();
+                    }
+                }
                 Ok(Said::Up(_) | Said::Dialling | Said::Pausing { .. }) => {}
                 // A keeper that is gone has left the line.
                 Ok(Said::Down) | Err(_) => return Ok(was_up),
@@ -279,8 +289,8 @@ impl OwnLink {
         }
         self.is_up = match &said {
             Ok(Said::Up(_)) => true,
-            // Others want it down, and cannot have it.
-            Ok(Said::Failed(_)) => self.is_up,
+            // We want it down, and others need it.
+            Ok(Said::Failed(_) | Said::Used) => self.is_up,
             Ok(Said::Dialling | Said::Pausing { .. } | Said::Down) => false,
             Err(_gone) => self.is_up && self.keeper.is_some(),
         };
@@ -303,7 +313,13 @@ fn did_not_start(log: &str) -> Failure {
 #[cfg(test)]
 pub(in crate::connect) fn every_end() -> Vec<Failure> {
     let denied = std::io::ErrorKind::PermissionDenied.into();
-    vec![keeper::used_by_others(), not_started(&denied), did_not_start(""), gone()]
+    vec![used_by_others(), not_started(&denied), did_not_start(""), gone()]
+}
+
+/// The line is wanted for a call, and others use the link that it carries.
+pub(super) fn used_by_others() -> Failure {
+    Failure::new(Status::PortBusy, "the line carries our own link, and another ringup uses it")
+        .hint("wait until it has ended")
 }
 
 fn gone() -> Failure {

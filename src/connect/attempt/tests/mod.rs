@@ -37,6 +37,7 @@ enum Step {
     /// The same, to dial our provider.
     BusyForLink,
     OtherWakes,
+    LinkUsed,
     Turn,
     /// Our provider is busy, and is called again after a pause.
     Redial,
@@ -53,8 +54,8 @@ enum Step {
 }
 
 use Step::{
-    Answer, BrokeOff, Busy, BusyForLink, Call, LineFree, LinkLost, Newer, Newest, OtherWakes, OwnLink, Proof, ProofAt,
-    Redial, Turn, Unproved, Unreachable, Wait, Way,
+    Answer, BrokeOff, Busy, BusyForLink, Call, LineFree, LinkLost, LinkUsed, Newer, Newest, OtherWakes, OwnLink, Proof,
+    ProofAt, Redial, Turn, Unproved, Unreachable, Wait, Way,
 };
 
 impl World {
@@ -127,6 +128,7 @@ impl World {
             Busy => attempt.handle_call(Err(busy()), self.now),
             BusyForLink => attempt.handle_own_link(Err(busy()), self.now),
             OtherWakes => attempt.handle_other_wakes(Some(4711), self.now),
+            LinkUsed => attempt.handle_link_used(self.now),
             Turn => attempt.handle_turn(),
             Redial => attempt.handle_redial(Failure::new(Status::Busy, "the provider is busy"), self.now),
             BrokeOff => attempt.handle_call(Ok(Called::BrokeOff), self.now),
@@ -187,6 +189,7 @@ fn names(outputs: &[Output]) -> String {
         Output::StopWatching => "unwatch".to_owned(),
         Output::Ring => "ring".to_owned(),
         Output::StopRinging => "hang-up".to_owned(),
+        Output::KeepLink => "keep".to_owned(),
         Output::LetLinkGo => "let-go".to_owned(),
         Output::AwaitLine => "line".to_owned(),
         Output::AwaitWaker => "waker".to_owned(),

@@ -114,3 +114,27 @@ fn who_reaches_the_provider_after_all_goes_on() {
     world.play(vec![(Way(false), "up"), (Redial, ""), (OwnLink, "ask")]);
     assert_eq!(world.attempt.deadline(), None);
 }
+
+#[test]
+fn while_others_use_our_own_link_the_directory_is_watched_over_it_and_then_the_line_is_rung_on() {
+    let mut world = World::linked();
+    let (asleep, online) = (world.asleep(7), world.online(8));
+    world.play(vec![
+        (Answer(Some(asleep.clone())), "free"),
+        (LinkUsed, "busy! watch>7"),
+        (LineFree { link_went: true }, "unwatch ring"),
+    ]);
+    let mut world = World { identity: world.identity, ..World::linked() };
+    world.attempt.plan.identity = Some(world.identity.public_key());
+    world.play(vec![
+        (Answer(Some(asleep.clone())), "free"),
+        (LinkUsed, "busy! watch>7"),
+        (Newer(online), "keep prove:8"),
+    ]);
+    let mut world = World { identity: world.identity, ..World::linked() };
+    world.attempt.plan.identity = Some(world.identity.public_key());
+    world.play(vec![(Answer(Some(asleep)), "free"), (LinkUsed, "busy! watch>7")]);
+    let failure = world.fails(Wait);
+    assert_eq!(failure.status, Status::PortBusy);
+    assert_eq!(failure.message, "the line carries our own link, and another ringup uses it");
+}
