@@ -334,9 +334,13 @@ pub fn consistent(path: &Path) {
     let integrity: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(integrity, "ok");
     let count = |sql: &str| -> i64 { database.query_row(sql, [], |row| row.get(0)).unwrap() };
-    let without = "SELECT count(*) FROM host WHERE statement IS NOT (SELECT statement FROM history
-                   WHERE history.host = host.host ORDER BY id DESC LIMIT 1)";
+    let without = "SELECT count(*) FROM host LEFT JOIN history AS last ON last.id = latest
+                   WHERE (last.host, last.statement) IS NOT (host.host, host.statement)";
     assert_eq!(count(without), 0, "hosts whose history does not end with what they say");
+    let broken =
+        "SELECT count(*) FROM (SELECT previous, lag(id) OVER (PARTITION BY host ORDER BY id) AS before FROM history)
+                  WHERE previous IS NOT before";
+    assert_eq!(count(broken), 0, "rows of the history that do not follow the one before");
     let apart = "SELECT count(*) FROM zone WHERE serial IS NOT (SELECT max(serial) FROM edition)";
     assert_eq!(count(apart), 0, "the zone's serial is not that of its last change");
 }
