@@ -193,10 +193,13 @@ impl From<&CallFailure> for Failure {
                         failure.status = Status::NoLink;
                     }
                     failure.message.push_str(&format!("; the provider said \"{said}\""));
-                    failure = failure.hint(
-                        "its words are the reason: ask the provider; where it asks for a name in words, `peer` in [isp] \
-                         and a chat script answer",
-                    );
+                    // Where PPP was spoken, its words are a greeting.
+                    if matches!(end, LinkEnd::NoPpp | LinkEnd::CarrierLost | LinkEnd::TimedOut) {
+                        failure = failure.hint(
+                            "its words are the reason: ask the provider; where it asks for a name in words, `peer` in [isp] \
+                             and a chat script answer",
+                        );
+                    }
                 } else if *end == LinkEnd::CarrierLost {
                     "the call to the provider was lost before the link was up".clone_into(&mut failure.message);
                     failure = failure.hint("call again; if it is lost again, the line is bad or the provider hangs up");

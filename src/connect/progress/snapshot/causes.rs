@@ -90,6 +90,11 @@ fn every_call_to_the_provider() -> Vec<Failure> {
                 said: Some("account expired".to_owned()),
                 log: vec!["Modem hangup".to_owned()],
             },
+            CallFailure::Link {
+                end: LinkEnd::AuthenticationRefused,
+                said: Some("welcome".to_owned()),
+                log: Vec::new(),
+            },
             CallFailure::Link { end: LinkEnd::CarrierLost, said: Some("account expired".to_owned()), log: Vec::new() },
         ],
     };
