@@ -339,7 +339,10 @@ async fn the_directory_tells_strangers_sleepers_and_impostors_apart() {
         found.stdout
     );
     let told = fails(&here, &["query", "home", "-c", "fooled.toml"], Status::WrongIdentity).await;
-    assert!(told.contains("home.dyn.example is not its own") && told.contains("sites.home.identity"), "{told}");
+    assert!(
+        told.contains("home.dyn.example is not its own") && told.contains("`identity` in its [sites] section"),
+        "{told}"
+    );
     // The record is checked before any command sees its address.
     let command = ["connect", "home", "--quiet", "-c", "fooled.toml", "--", "touch", "reached"];
     let told = fails(&here, &command, Status::WrongIdentity).await;
