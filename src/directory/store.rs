@@ -4,17 +4,20 @@
 //! another zone or a newer program: an empty zone is never served by mistake.
 
 mod damage;
+mod error;
+mod files;
 mod schema;
 mod snapshot;
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
 use rusqlite::{Connection, OpenFlags, Transaction, params};
 
+pub use self::error::StoreError;
+pub(super) use self::files::{accounts_of, back_up, keep_private};
 pub(super) use self::snapshot::{Said, Snapshot};
 use super::entry::Remembered;
 use super::statement::Statement;
@@ -28,112 +31,6 @@ pub(super) struct Store {
     connection: Connection,
     path: PathBuf,
     _lock: Flock<File>,
-}
-
-/// Why the registrations cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Another directory serves from this database.
-    #[error("{} is in use by another directory", path.display())]
-    InUse {
-        /// The database's file.
-        path: PathBuf,
-    },
-    /// The lock file cannot be opened.
-    #[error("cannot open the database's lock file {}", path.display())]
-    Lock {
-        /// The lock's file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// It cannot be opened, or made.
-    #[error("cannot open the database {}", path.display())]
-    Open {
-        /// The database's file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// SQLite cannot open, read or migrate it.
-    #[error("cannot use the database {}", path.display())]
-    Sqlite {
-        /// The database's file.
-        path: PathBuf,
-        /// What SQLite said.
-        source: rusqlite::Error,
-    },
-    /// Its pages or rows do not make sense.
-    #[error(
-        "the database {} is damaged: {what}; it was moved to {}; put a copy in its place (ringup directory --backup makes \
-         them), or remove the damaged file to begin with no registrations at all", path.display(), moved.display()
-    )]
-    Damaged {
-        /// The database's file.
-        path: PathBuf,
-        /// What is wrong.
-        what: String,
-        /// Where it is now.
-        moved: PathBuf,
-    },
-    /// The hosts and credentials that were made while it ran do not make sense.
-    #[error(
-        "the accounts in {} are damaged: {what}; put a copy in their place, or remove them to begin without the hosts and \
-         credentials that were made by ringup host and ringup credential", path.display()
-    )]
-    Accounts {
-        /// Their file.
-        path: PathBuf,
-        /// What is wrong.
-        what: String,
-    },
-    /// There is none, but there was one that was damaged.
-    #[error(
-        "there is no database {}, but a damaged one, {}; put a copy in its place (ringup directory --backup makes them), \
-         or remove the damaged file to begin with no registrations at all", path.display(), damaged.display()
-    )]
-    Quarantined {
-        /// The database's file.
-        path: PathBuf,
-        /// The damaged one.
-        damaged: PathBuf,
-    },
-    /// The damaged database cannot be moved out of the way.
-    #[error("the database {} is damaged, and cannot be moved out of the way", path.display())]
-    Immovable {
-        /// The database's file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A copy cannot be made.
-    #[error("cannot copy the database {} to {}", path.display(), copy.display())]
-    Backup {
-        /// The database's file.
-        path: PathBuf,
-        /// Where the copy was to be.
-        copy: PathBuf,
-        /// What the system or SQLite said.
-        source: io::Error,
-    },
-    /// It is of another program, or a newer one.
-    #[error("{} is not a database of this version of ringup (version {found}, expected at most {})", path.display(), schema::VERSION)]
-    Version {
-        /// The database's file.
-        path: PathBuf,
-        /// The version found.
-        found: i64,
-    },
-    /// It holds another zone.
-    #[error("the database {} holds the zone {found}; expected {expected}", path.display())]
-    OtherZone {
-        /// The database's file.
-        path: PathBuf,
-        /// The zone found.
-        found: String,
-        /// The zone configured.
-        expected: HostName,
-    },
 }
 
 /// Takes the lock that keeps a second directory away; it goes with the process, however that ends.
@@ -359,59 +256,6 @@ fn finish(transaction: Transaction<'_>, serial: u32) -> rusqlite::Result<()> {
         .execute([serial])?;
     transaction.commit()
 }
-
-/// Copies a database and the accounts that go with it, also while a directory serves from them, to files that do not exist
-/// yet and that nobody else may read.
-pub(super) fn back_up(path: &Path, copy: &Path) -> Result<(), StoreError> {
-    let accounts = accounts_of(path);
-    let pairs = [(path, copy.to_owned()), (&accounts, accounts_of(copy))];
-    let mut made = Vec::new();
-    for (path, copy) in pairs.into_iter().filter(|(path, _)| path.exists() || *path != accounts) {
-        let result = copy_one(path, &copy, &mut made);
-        if let Err(source) = result {
-            // Half a copy is none.
-            made.iter().for_each(|made| drop(fs::remove_file(made)));
-            return Err(StoreError::Backup { path: path.to_owned(), copy, source });
-        }
-    }
-    Ok(())
-}
-
-fn copy_one(path: &Path, copy: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
-    let connection = open_to_read(path).map_err(io::Error::other)?;
-    drop(OpenOptions::new().write(true).create_new(true).mode(OWNERS).open(copy)?);
-    made.push(copy.to_owned());
-    let copy = copy.to_string_lossy();
-    connection.execute("VACUUM INTO ?1", [copy.as_ref()]).map(drop).map_err(io::Error::other)
-}
-
-/// Gives where the accounts are that go with a database.
-pub(super) fn accounts_of(database: &Path) -> PathBuf {
-    let mut path = database.as_os_str().to_owned();
-    path.push(".accounts");
-    path.into()
-}
-
-/// Makes a database's file if there is none, and keeps it and what SQLite has beside it from all but their owner: what it
-/// would make itself, others could read.
-pub(super) fn keep_private(path: &Path) -> Result<(), StoreError> {
-    let made = OpenOptions::new().create(true).append(true).mode(OWNERS).open(path);
-    made.map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
-    for suffix in ["", "-wal", "-shm"] {
-        let mut path = path.as_os_str().to_owned();
-        path.push(suffix);
-        let Ok(mut permissions) = fs::metadata(&path).map(|found| found.permissions()) else { continue };
-        if permissions.mode() & !OWNERS & 0o777 != 0 {
-            permissions.set_mode(OWNERS);
-            if let Err(error) = fs::set_permissions(&path, permissions) {
-                tracing::warn!(%error, path = %Path::new(&path).display(), "others can read this file; chmod 600 it");
-            }
-        }
-    }
-    Ok(())
-}
-
-const OWNERS: u32 = 0o600;
 
 /// Opens a database beside its directory, to read.
 pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {

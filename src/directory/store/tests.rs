@@ -1,5 +1,8 @@
 //! What is on the disk, and what is not.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 use crate::directory::fixture::{Fixture, NOW, host};
 use crate::directory::index::Signatures;
