@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 use super::*;
 use crate::identity::Finding;
-use crate::record::{Identity, PublicKey, Record, Services};
+use crate::record::{FarEnd, Identity, PublicKey, Record, Services};
 
 /// When every record here was signed, and the wall clock.
 const ISSUED: u64 = 1_789_000_000;

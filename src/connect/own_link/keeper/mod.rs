@@ -1,33 +1,31 @@
 //! The process that holds our own link: dials when a lessee wants it, shares it among all of them, frees the line for
 //! a wake-up call, and ends when nobody has wanted it for the linger time, or whoever started it is gone before it came.
 
+mod calls;
+mod door;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::io::Write;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hayes::driver::{Driver, DriverError};
 use hayes::line::LineSettings;
-use hayes::modem::Outcome;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{OwnedWriteHalf, pipe};
-use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::super::call::cut_short;
-use super::{READY, Said, Want, line};
-use crate::budget::{Fare, Purse, Toll, Unpaid};
-use crate::exit::{Failure, Status};
-use crate::link::{self, CallFailure, CallStep, Isp, Link, LinkEnd, Redial, Up, Verdict, line_failure};
+use self::calls::{Raised, raise};
+use self::door::{MOST_LESSEES, Told, accept, open_socket, say_ready};
+use super::{Said, Want, line};
+use crate::budget::{Purse, Unpaid};
+use crate::exit::Failure;
+use crate::link::{self, Isp};
 
 /// How long a new keeper waits for its first lessee where it cannot know whether whoever started it is there still.
 const FIRST_LESSEE: Duration = Duration::from_secs(10);
-/// More lessees than anybody has terminals.
-const MOST_LESSEES: usize = 64;
 
 /// What a keeper works with.
 #[derive(Clone, Debug)]
@@ -46,13 +44,6 @@ pub struct Settings {
     pub purse: Purse,
 }
 
-/// Our own link, and what it costs.
-struct Raised {
-    link: Link,
-    up: Up,
-    toll: Toll,
-}
-
 /// Standard input as a lifeline, for [`run`], if it is a pipe.
 #[must_use]
 pub fn standard_input() -> Option<pipe::Receiver> {
@@ -69,7 +60,7 @@ pub async fn run(
     lifeline: Option<pipe::Receiver>,
     shutdown: &CancellationToken,
 ) -> Result<(), Failure> {
-    let Some(listener) = open_socket(settings).await? else {
+    let Some(listener) = open_socket(&settings.socket).await? else {
         say_ready(); // another keeper is there already
         return Ok(());
     };
@@ -105,14 +96,6 @@ pub async fn run(
         Ok(()) | Err(_) => {}
     }
     Ok(())
-}
-
-/// What a lessee did.
-#[derive(Debug)]
-enum Told {
-    Joined(u64, OwnedWriteHalf),
-    Wants(u64, Want),
-    Left(u64),
 }
 
 struct Keeper<'run> {
@@ -375,95 +358,6 @@ impl Keeper<'_> {
     }
 }
 
-/// Calls the provider, again after a pause where that may help, and tells of it.
-async fn raise(settings: &Settings, tell: &mpsc::Sender<Said>) -> Result<Raised, Failure> {
-    let mut redial = Redial::new();
-    let mut heard = Vec::new();
-    let mut calls = 0;
-    loop {
-        calls += 1;
-        let failure = match call(settings).await? {
-            Ok(raised) => return Ok(raised),
-            Err(failure) => failure,
-        };
-        let told = Failure::from(&failure).heard_before(std::mem::take(&mut heard));
-        let now = crate::clock::now();
-        let again = match redial.handle_end(failure.next(), link::chance(), now) {
-            Verdict::CallAt(at) if may_pass(&failure) && calls < settings.isp.calls => at,
-            Verdict::CallAt(_) | Verdict::StopUntil(_) | Verdict::Sleep => return Err(told),
-        };
-        tracing::info!(cause = %told, "our own link: once more after a pause");
-        let pause_ms = u64::try_from((again - now).as_millis()).unwrap_or(u64::MAX);
-        heard.clone_from(&told.evidence);
-        heard.push(told.message.clone());
-        say(tell, Said::Pausing { why: told, pause_ms }).await;
-        crate::clock::sleep_until(Some(again)).await;
-        say(tell, Said::Dialling).await;
-    }
-}
-
-async fn say(tell: &mpsc::Sender<Said>, step: Said) {
-    if tell.send(step).await.is_err() {
-        tracing::debug!("nobody waits for the link");
-    }
-}
-
-/// Whether a person would call once more, and not look at the modem or the account first.
-fn may_pass(failure: &CallFailure) -> bool {
-    match failure {
-        CallFailure::Call(outcome) => {
-            matches!(outcome, Outcome::Busy | Outcome::Glare | Outcome::NoAnswer | Outcome::NoCarrier)
-        }
-        CallFailure::Link { end, .. } => *end == LinkEnd::CarrierLost,
-        CallFailure::NoLine | CallFailure::Line(_) => false,
-    }
-}
-
-/// Calls the provider once, if the budget allows it; the line is free again when that has failed.
-async fn call(settings: &Settings) -> Result<Result<Raised, CallFailure>, Failure> {
-    let opened = async {
-        let mut driver = Driver::open(&settings.line, settings.modem.clone())?;
-        driver.lock()?;
-        driver.initialise().await?;
-        Ok::<Driver, DriverError>(driver)
-    };
-    let driver = opened.await.map_err(|error| line_failure(&error))?;
-    let mut toll = settings.purse.pay(Fare::Talk).await.map_err(|unpaid| Failure::from(&unpaid))?;
-    toll.made();
-    let (tell, answered) = oneshot::channel();
-    let mut tell = Some(tell);
-    let call = link::call(Some(driver), &settings.isp, |step| {
-        tracing::info!(?step, "our own link");
-        if step == CallStep::Connected && tell.take().is_some_and(|tell| tell.send(()).is_err()) {
-            tracing::debug!("nobody charges for the call");
-        }
-    });
-    let called = tokio::select! {
-        called = call => called,
-        unpaid = charged(&toll, answered) => return Err(cut_short(&unpaid)),
-    };
-    match called {
-        Ok((link, up)) => {
-            // A peers file dials by itself: nobody has said when the call began.
-            toll.connected().await;
-            Ok(Ok(Raised { link, up, toll }))
-        }
-        Err((failure, _driver)) => {
-            toll.hung_up().await;
-            Ok(Err(failure))
-        }
-    }
-}
-
-/// Charges for a call from its answer on, until nothing is left to pay with; for ever while nobody answers.
-async fn charged(toll: &Toll, answered: oneshot::Receiver<()>) -> Unpaid {
-    if answered.await.is_err() {
-        return std::future::pending().await;
-    }
-    toll.connected().await;
-    toll.run_out().await
-}
-
 /// Waits for the end of a lifeline; for ever if there is none.
 async fn parted(lifeline: &mut Option<pipe::Receiver>) {
     match lifeline {
@@ -482,64 +376,12 @@ async fn link_end(raised: &mut Option<Raised>) -> Woken {
     }
 }
 
-/// Opens the socket, unless another keeper answers on it.
-async fn open_socket(settings: &Settings) -> Result<Option<UnixListener>, Failure> {
-    let path = &settings.socket;
-    let broken = |error: std::io::Error| Failure::new(Status::Internal, format!("{}: {error}", path.display()));
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(broken)?;
-    }
-    if UnixStream::connect(path).await.is_ok() {
-        return Ok(None);
-    }
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(broken(error)),
-        Ok(()) | Err(_) => {}
-    }
-    UnixListener::bind(path).map(Some).map_err(broken)
-}
-
-/// Whoever does not hear it any more is gone, as the lifeline tells.
-fn say_ready() {
-    let mut stdout = std::io::stdout();
-    if let Err(error) = writeln!(stdout, "{READY}").and_then(|()| stdout.flush()) {
-        tracing::debug!(%error, "nobody hears that the keeper is ready");
-    }
-}
-
-async fn accept(listener: UnixListener, tell: mpsc::Sender<Told>) {
-    let mut readers = JoinSet::new();
-    let mut lessee = 0;
-    loop {
-        let Ok((stream, _address)) = listener.accept().await else { return };
-        while readers.try_join_next().is_some() {}
-        if readers.len() >= MOST_LESSEES {
-            continue;
-        }
-        lessee += 1;
-        let (reader, writer) = stream.into_split();
-        if tell.send(Told::Joined(lessee, writer)).await.is_err() {
-            return;
-        }
-        let tell = tell.clone();
-        readers.spawn(async move {
-            let mut lines = BufReader::new(reader).lines();
-            while let Ok(Some(text)) = lines.next_line().await {
-                let Ok(want) = serde_json::from_str(&text) else { break };
-                if tell.send(Told::Wants(lessee, want)).await.is_err() {
-                    return;
-                }
-            }
-            if tell.send(Told::Left(lessee)).await.is_err() {
-                tracing::debug!("the keeper has ended");
-            }
-        });
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+
+    use tokio::io::{AsyncBufReadExt, BufReader};
+    use tokio::net::UnixStream;
 
     use super::*;
     use crate::config::Config;
