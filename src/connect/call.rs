@@ -79,15 +79,20 @@ pub enum Called {
 }
 
 impl Call {
-    /// Opens the modem, and has the line to ourselves.
+    /// Opens the line, and has it to ourselves.
     ///
     /// # Errors
     /// When the line cannot be had: `PortBusy` while somebody else has it.
-    pub async fn open(&self) -> Result<Driver, Failure> {
-        self.driver().await.map_err(|error| line_failure(&error))
+    pub fn open(&self) -> Result<Driver, Failure> {
+        let opened = || {
+            let mut driver = Driver::open(&self.line, self.modem.clone())?;
+            driver.lock()?;
+            Ok::<Driver, DriverError>(driver)
+        };
+        opened().map_err(|error| line_failure(&error))
     }
 
-    /// Calls, hangs up, closes the modem. Each call is counted once the modem is ready for it.
+    /// Gets the modem ready, calls, hangs up, closes the line. Each call is counted once the modem is ready for it.
     ///
     /// # Errors
     /// When the line is lost, this machine's budget allows no call, or whoever answered does not let us wake the host.
@@ -97,6 +102,7 @@ impl Call {
             Wake::TwoCalls => Fare::Rings(2),
             Wake::Answer { .. } => Fare::Talk,
         };
+        driver.initialise().await.map_err(|error| line_failure(&error))?;
         let mut toll = self.purse.pay(fare).await.map_err(|unpaid| Failure::from(&unpaid))?;
         let called = match &self.wake {
             Wake::Ring => self.ring(&mut driver, &mut toll).await.map(Called::Ended),
@@ -108,13 +114,6 @@ impl Call {
         };
         toll.hung_up().await;
         called.map_err(|error| line_failure(&error))
-    }
-
-    async fn driver(&self) -> Result<Driver, DriverError> {
-        let mut driver = Driver::open(&self.line, self.modem.clone())?;
-        driver.lock()?;
-        driver.initialise().await?;
-        Ok(driver)
     }
 
     async fn ring(&self, driver: &mut Driver, toll: &mut Toll) -> Result<Outcome, DriverError> {

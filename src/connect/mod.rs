@@ -87,9 +87,9 @@ pub async fn ring(
     shutdown: &CancellationToken,
 ) -> Result<Called, Failure> {
     let rung = async {
-        let modem = call.open().await?;
+        let line = call.open()?;
         progress.say(host, &Event::Ringing { host: host.to_owned() });
-        call.make(modem).await
+        call.make(line).await
     };
     let called = tokio::select! {
         called = rung => called.map_err(|failure| failure.of_call_to(Callee::Host))?,

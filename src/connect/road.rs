@@ -373,9 +373,9 @@ impl Road<'_> {
         };
         let _turn = self.shared.line_turn.lock().await;
         let rung = async {
-            let modem = call.open().await?;
+            let line = call.open()?;
             self.say(&Event::Ringing { host: self.host() });
-            call.make(modem).await
+            call.make(line).await
         };
         let called = rung.await.inspect_err(|failure| self.note(format!("the call: {failure}")))?;
         self.note(match &called {
