@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 use futures_util::FutureExt;
 
 use super::*;
-use crate::directory::book::{Refusal, Step, Wanted};
+use crate::directory::book::{Condition, Prerequisite, Refusal, Step, Wanted};
 use crate::directory::entry::{Certified, Fence};
 use crate::directory::fixture::{Fixture, NOW, host};
 use crate::directory::statement::Statement;
@@ -203,6 +203,23 @@ fn a_host_that_changes_without_end_is_held_up_and_a_replay_costs_it_nothing() {
     now.fetch_add(6, Ordering::Relaxed);
     assert_eq!(outcome(11), Outcome::Done);
     assert_eq!(writer.writer.figures.commits.changes.get(), 11);
+}
+
+#[test]
+fn a_refusal_for_the_moment_leaves_its_signature_in_memory_and_on_the_disk_and_no_serial() {
+    let fixture = Fixture::new();
+    let (mut order, mut decided) = order(&fixture.statement(1, &["203.0.113.9"]));
+    let (scratch, mut writer) = writer("remembered", fixture.zone);
+    let owner = b"\x04home\x03dyn\x04test".to_vec();
+    order.change.prerequisites = vec![Prerequisite { owner, condition: Condition::NameInUse }];
+    writer.write(vec![order], &mut Outbox::default());
+    assert_eq!(decided.try_recv().unwrap().outcome, Outcome::Refused(Refusal::NameMissing));
+    let index = writer.writer.index.read().unwrap();
+    assert_eq!((index.fences(b"\x04home").count(), index.serial), (1, 1));
+    let rows = rusqlite::Connection::open(scratch.path("directory.db")).unwrap();
+    let kept = |sql: &str| -> i64 { rows.query_row(sql, [], |row| row.get(0)).unwrap() };
+    assert_eq!(kept("SELECT count(*) FROM fence WHERE host = 'home.dyn.test' AND key = 'home'"), 1);
+    assert_eq!(kept("SELECT count(*) FROM history"), 0);
 }
 
 #[test]
