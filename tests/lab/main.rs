@@ -23,6 +23,7 @@ mod support;
 mod answered;
 mod breaks;
 mod client;
+mod datagrams;
 mod directory;
 mod faults;
 mod hardened;

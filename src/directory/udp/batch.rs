@@ -5,15 +5,15 @@ use std::io::IoSlice;
 use nix::sys::socket::{MultiHeaders, SockaddrStorage};
 
 use super::Way;
-use super::socket::{Socket, Source};
+use super::parcel::{Answer, is_sent, parcels};
+use super::socket::Socket;
 
 /// Answers to several clients; the room for them is used again.
 pub(super) struct Batch {
     socket: Socket,
     headers: MultiHeaders<SockaddrStorage>,
     answers: Vec<Vec<u8>>,
-    peers: Vec<Option<SockaddrStorage>>,
-    sources: Vec<Source>,
+    ways: Vec<Way>,
 }
 
 impl Batch {
@@ -24,52 +24,52 @@ impl Batch {
     pub(super) fn of(socket: Socket) -> Self {
         let headers = socket.headers(Self::MOST);
         let answers = (0..Self::MOST).map(|_| Vec::with_capacity(ANSWER)).collect();
-        Self {
-            socket,
-            headers,
-            answers,
-            peers: Vec::with_capacity(Self::MOST),
-            sources: Vec::with_capacity(Self::MOST),
-        }
+        Self { socket, headers, answers, ways: Vec::with_capacity(Self::MOST) }
     }
 
     /// Adds the answer that is written into the room that is given; nothing where it stays empty. What was added before goes
     /// first, if there is no room left.
     pub(super) fn add(&mut self, way: Way, write: impl FnOnce(&mut Vec<u8>)) {
-        if self.peers.len() == Self::MOST {
+        if self.ways.len() == Self::MOST {
             self.send();
         }
-        let Some(answer) = self.answers.get_mut(self.peers.len()) else { return };
+        let Some(answer) = self.answers.get_mut(self.ways.len()) else { return };
         answer.clear();
         write(answer);
         if !answer.is_empty() {
-            self.peers.push(Some(way.peer));
-            self.sources.push(way.source);
+            self.ways.push(way);
         }
     }
 
-    /// Sends them; one that cannot be sent is asked for again.
+    /// Sends them, in whatever order costs least; one that cannot be sent is asked for again.
     pub(super) fn send(&mut self) {
-        let answers: Vec<_> = self.answers.iter().take(self.peers.len()).map(|answer| [IoSlice::new(answer)]).collect();
-        let mut begin = 0;
-        // Mostly all of them go from one address.
-        for group in self.sources.chunk_by(PartialEq::eq) {
-            let end = begin + group.len();
-            while let (Some(answers), Some(peers), Some(source)) =
-                (answers.get(begin..end), self.peers.get(begin..end), group.first())
-                && !answers.is_empty()
-            {
-                match self.socket.send_all(&mut self.headers, answers, peers, *source) {
-                    Ok(sent) => begin += sent.max(1),
-                    Err(error) => {
-                        tracing::debug!(%error, "sending an answer failed");
-                        begin += 1;
-                    }
-                }
+        let answers = self.ways.drain(..).zip(&self.answers).map(|(way, answer)| Answer { way, bytes: answer });
+        let mut answers: Vec<_> = answers.collect();
+        let mut single = Vec::with_capacity(answers.len());
+        for parcel in parcels(&mut answers) {
+            if !is_sent(&self.socket, parcel) {
+                single.extend(parcel);
             }
         }
-        self.peers.clear();
-        self.sources.clear();
+        // Mostly all of them go from one address.
+        for group in single.chunk_by(|one, other| one.way.source == other.way.source) {
+            send_singly(&self.socket, &mut self.headers, group);
+        }
+    }
+}
+
+fn send_singly(socket: &Socket, headers: &mut MultiHeaders<SockaddrStorage>, answers: &[&Answer<'_>]) {
+    let bytes: Vec<_> = answers.iter().map(|answer| [IoSlice::new(answer.bytes)]).collect();
+    let peers: Vec<_> = answers.iter().map(|answer| Some(SockaddrStorage::from(answer.way.peer))).collect();
+    let mut begin = 0;
+    while let (Some(bytes), Some(peers), Some(first)) = (bytes.get(begin..), peers.get(begin..), answers.get(begin)) {
+        match socket.send_all(headers, bytes, peers, first.way.source) {
+            Ok(sent) => begin += sent.max(1),
+            Err(error) => {
+                tracing::debug!(%error, "sending an answer failed");
+                begin += 1;
+            }
+        }
     }
 }
 
@@ -98,3 +98,6 @@ impl Outbox {
 
 /// What an answer usually needs.
 const ANSWER: usize = 512;
+
+#[cfg(test)]
+mod tests;

@@ -2,15 +2,15 @@
 //!
 //! Each thread has a socket of its own on the same port, among which the kernel shares out what comes. A thread reads the
 //! index and never waits for the disk: the answer to an update is sent by the writer, with those of its group, once it is
-//! stored. Where there is
-//! nothing to do it sleeps until there is.
+//! stored. Where there is nothing to do it sleeps until there is.
 
 mod batch;
+mod parcel;
 mod socket;
 mod stop;
 
 use std::io::IoSliceMut;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::{io, thread};
@@ -65,7 +65,7 @@ struct Answerer {
 /// Where a message came from, and to.
 #[derive(Clone, Copy)]
 struct Way {
-    peer: SockaddrStorage,
+    peer: SocketAddr,
     source: Source,
 }
 
@@ -114,9 +114,9 @@ impl Answerer {
         for message in messages {
             let source = Source::of(&message);
             // What came without an address or was cut short is of nobody.
-            let (length, peer) = match message.address {
-                Some(address) if !message.flags.contains(MsgFlags::MSG_TRUNC) => (message.bytes, address),
-                Some(_) | None => (0, SockaddrStorage::from(SocketAddr::from(([0, 0, 0, 0], 0)))),
+            let (length, peer) = match message.address.as_ref().and_then(peer) {
+                Some(peer) if !message.flags.contains(MsgFlags::MSG_TRUNC) => (message.bytes, peer),
+                Some(_) | None => (0, NOBODY),
             };
             received.push((length, Way { peer, source }));
         }
@@ -138,7 +138,7 @@ impl Answerer {
                 updates.push(at);
                 continue;
             }
-            let Some(from) = ip(&way.peer) else { continue };
+            let from = way.peer.ip();
             answers.add(*way, |out| {
                 let is_limited = limited(&request, &self.limits, from, now, out);
                 if !is_limited {
@@ -153,8 +153,8 @@ impl Answerer {
 
     /// Has an update decided, or answers it.
     fn update(&self, bytes: &[u8], way: Way, answers: &mut Batch) {
-        let (Some(request), Some(ip)) = (Request::read(bytes), ip(&way.peer)) else { return };
-        match self.front.receive(&request, ip, Transport::Udp) {
+        let Some(request) = Request::read(bytes) else { return };
+        match self.front.receive(&request, way.peer.ip(), Transport::Udp) {
             Taken::Answer(answer) => answers.add(way, |out| *out = answer),
             Taken::Change(pending) => {
                 let socket = self.socket.clone();
@@ -172,10 +172,12 @@ fn wait(awaited: &mut [PollFd<'_>], longest: PollTimeout) -> Result<(), Errno> {
     }
 }
 
-fn ip(peer: &SockaddrStorage) -> Option<IpAddr> {
-    let four = peer.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
-    four.or_else(|| peer.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
+fn peer(address: &SockaddrStorage) -> Option<SocketAddr> {
+    let four = address.as_sockaddr_in().map(|address| SocketAddrV4::from(*address).into());
+    four.or_else(|| address.as_sockaddr_in6().map(|address| SocketAddrV6::from(*address).into()))
 }
+
+const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// The largest request taken by UDP; an update of more goes over TCP.
 const LARGEST: usize = 4096;

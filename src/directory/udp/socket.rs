@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockType, SockaddrStorage, bind, sendmmsg,
-    setsockopt, sockopt,
+    sendmsg, setsockopt, sockopt,
 };
 
 use crate::directory::sockets::open;
@@ -72,7 +72,23 @@ impl Socket {
         to: &[Option<SockaddrStorage>],
         from: Source,
     ) -> Result<usize, Errno> {
-        from.told(|control| Ok(sendmmsg(self.as_raw_fd(), headers, messages, to, control, MsgFlags::empty())?.count()))
+        from.told(None, |control| {
+            Ok(sendmmsg(self.as_raw_fd(), headers, messages, to, control, MsgFlags::empty())?.count())
+        })
+    }
+
+    /// Sends messages of one size to one peer, as one datagram that is cut into them on its way out.
+    pub(super) fn send_cut(
+        &self,
+        messages: &[IoSlice<'_>],
+        size: u16,
+        to: SocketAddr,
+        from: Source,
+    ) -> Result<(), Errno> {
+        let to = SockaddrStorage::from(to);
+        from.told(Some(ControlMessage::UdpGsoSegments(&size)), |control| {
+            sendmsg(self.as_raw_fd(), messages, control, MsgFlags::empty(), Some(&to)).map(|_all| ())
+        })
     }
 }
 
@@ -83,7 +99,7 @@ impl AsFd for Socket {
 }
 
 /// The address of ours that a message came to, and its answer is to come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Source {
     /// The one that the socket is bound to.
     Bound,
@@ -109,19 +125,23 @@ impl Source {
         found.unwrap_or(Self::Bound)
     }
 
-    fn told<T>(self, send: impl FnOnce(&[ControlMessage<'_>]) -> T) -> T {
-        match self {
-            Self::Bound => send(&[]),
+    fn told<T>(self, also: Option<ControlMessage<'_>>, send: impl FnOnce(&[ControlMessage<'_>]) -> T) -> T {
+        let (four, six);
+        let from = match self {
+            Self::Bound => None,
             Self::Four(address) => {
                 let ipi_spec_dst = in_addr { s_addr: address.to_bits().to_be() };
-                let info = in_pktinfo { ipi_ifindex: 0, ipi_spec_dst, ipi_addr: in_addr { s_addr: 0 } };
-                send(&[ControlMessage::Ipv4PacketInfo(&info)])
+                four = in_pktinfo { ipi_ifindex: 0, ipi_spec_dst, ipi_addr: in_addr { s_addr: 0 } };
+                Some(ControlMessage::Ipv4PacketInfo(&four))
             }
             Self::Six(address, interface) => {
                 let ipi6_addr = in6_addr { s6_addr: address.octets() };
-                send(&[ControlMessage::Ipv6PacketInfo(&in6_pktinfo { ipi6_addr, ipi6_ifindex: interface })])
+                six = in6_pktinfo { ipi6_addr, ipi6_ifindex: interface };
+                Some(ControlMessage::Ipv6PacketInfo(&six))
             }
-        }
+        };
+        let control: Vec<_> = from.into_iter().chain(also).collect();
+        send(&control)
     }
 }
 
