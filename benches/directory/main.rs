@@ -52,7 +52,7 @@ fn main() {
             println!("bench directory: {} with {MANY} hosts", kind.name());
             let server = Server::start(kind, MANY);
             table.set("start-up, s, 1M hosts", kind, format!("{:.2}", server.started_in.as_secs_f64()));
-            let rate = load::queries(server.address, MANY, 256, Duration::from_secs(seconds));
+            let rate = load::queries(server.address, MANY, [IN_FLIGHT, 1], Duration::from_secs(seconds));
             table.set("queries/s, 1M hosts", kind, format!("{:.0}", rate.per_second));
             table.set("resident, MiB, 1M hosts", kind, server.resident_mib());
         }
@@ -69,10 +69,15 @@ fn main() {
 fn measure(kind: Kind, seconds: u64, table: &mut Table) {
     let mut server = Server::start(kind, HOSTS);
     table.set("start-up, s, 100k hosts", kind, format!("{:.2}", server.started_in.as_secs_f64()));
-    let rate = load::queries(server.address, HOSTS, 256, Duration::from_secs(seconds));
-    table.set("queries/s, 256 in flight", kind, format!("{:.0}", rate.per_second));
-    table.set("  lost", kind, rate.lost.to_string());
-    let lone = load::queries(server.address, HOSTS, 1, Duration::from_secs(1));
+    for (ports, by) in [(1, "by one port"), (IN_FLIGHT, "by as many ports")] {
+        let before = server.processor_time();
+        let rate = load::queries(server.address, HOSTS, [IN_FLIGHT, ports], Duration::from_secs(seconds));
+        let each = server.processor_time().saturating_sub(before).as_secs_f64() * 1e6 / rate.answered as f64;
+        table.set(&format!("queries/s, {IN_FLIGHT} in flight {by}"), kind, format!("{:.0}", rate.per_second));
+        table.set(&format!("  {by}: processor, us each"), kind, format!("{each:.1}"));
+        table.set(&format!("  {by}: lost"), kind, rate.lost.to_string());
+    }
+    let lone = load::queries(server.address, HOSTS, [1, 1], Duration::from_secs(1));
     table.set("  one at a time, p50/p99 us", kind, lone.latencies());
     table.set("resident, MiB, 100k hosts", kind, server.resident_mib());
     for update in Update::ALL {
@@ -121,7 +126,9 @@ fn machine(seconds: u64) -> String {
 }
 
 const LEGEND: &str = "\
-queries: A, nine in ten for a host that is there, one in ten for one that is not; EDNS as resolvers send it
+queries: A, nine in ten for a host that is there, one in ten for one that is not; EDNS as resolvers send it; by one port
+  as from a load balancer: the generator hands its queries to the kernel by the dozen (UDP_SEGMENT); by as many ports as
+  there are in flight, it needs a call for each, and sets the pace itself; processor: of the server, the kernel's work in it
 addresses: an UPDATE that deletes the A records of a host and adds one, signed with TSIG (hmac-sha256), on disk when it
   is answered; ringup: a host that need not sign (uncertified-lease)
 statements: the same by a host that signs its record (Ed25519), whose signature the directory checks: only ringup does
@@ -134,6 +141,8 @@ BIND 1 thread, update-quota 1000; Knot 1 worker, journal-db-mode robust; NSD tak
 /// Hosts for most figures, and for memory.
 const HOSTS: u32 = 100_000;
 const MANY: u32 = 1_000_000;
+/// Queries.
+const IN_FLIGHT: usize = 256;
 /// The processors.
 const SERVER: usize = 0;
 const GENERATOR: usize = 1;

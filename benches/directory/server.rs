@@ -99,6 +99,27 @@ impl Server {
     }
 
     pub(crate) fn resident_kib(&self) -> u64 {
+        let pages = |pid: &String| -> Option<u64> {
+            // A forked server shares most of it: what is its own, and its share of the rest.
+            let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+            rollup.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.parse().ok())
+        };
+        self.processes().iter().filter_map(pages).sum()
+    }
+
+    /// What its threads and its children have had of the processor, the kernel's work for them included.
+    pub(crate) fn processor_time(&self) -> Duration {
+        let tasks = |pid| std::fs::read_dir(format!("/proc/{pid}/task")).ok();
+        let tasks = self.processes().into_iter().filter_map(tasks).flatten().flatten();
+        let nanoseconds = tasks.filter_map(|task| -> Option<u64> {
+            let statistics = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+            statistics.split_whitespace().next()?.parse().ok()
+        });
+        Duration::from_nanos(nanoseconds.sum())
+    }
+
+    /// It and its children.
+    fn processes(&self) -> Vec<String> {
         let pids = Command::new("ps").args(["-e", "-o", "pid=,ppid="]).output().unwrap();
         let pids = String::from_utf8(pids.stdout).unwrap();
         let mut ours = vec![self.child.id().to_string()];
@@ -110,12 +131,7 @@ impl Server {
                 ours.push(pid.to_owned());
             }
         }
-        let pages = |pid: &String| -> Option<u64> {
-            // A forked server shares most of it: what is its own, and its share of the rest.
-            let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-            rollup.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.parse().ok())
-        };
-        ours.iter().filter_map(pages).sum()
+        ours
     }
 }
 
