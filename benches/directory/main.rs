@@ -84,12 +84,11 @@ fn measure(kind: Kind, seconds: u64, table: &mut Table) {
         if !update.suits(kind) {
             continue;
         }
-        for in_flight in [1, 8, 64, 256, 1024] {
-            let rate = updates::run(&mut server, update, in_flight, Duration::from_secs(seconds));
-            let row = format!("{}, {in_flight} in flight", update.name());
-            table.set(&row, kind, format!("{:.0}", rate.per_second));
-            let lost = if rate.lost > 0 { format!(" {} lost", rate.lost) } else { String::new() };
-            table.set(&format!("{row}: p50/p99 us"), kind, format!("{}{lost}", rate.latencies()));
+        for in_flight in [1, 8, 64, IN_FLIGHT, 1024] {
+            measure_updates(&mut server, kind, update, [in_flight, 1], seconds, table);
+        }
+        if update == Update::Address {
+            measure_updates(&mut server, kind, update, [IN_FLIGHT, IN_FLIGHT], seconds, table);
         }
         let visible = updates::visible(&mut server, update, Duration::from_secs(seconds));
         table.set(&format!("{}, visible: p50/p99 us", update.name()), kind, visible.latencies());
@@ -102,6 +101,22 @@ fn measure(kind: Kind, seconds: u64, table: &mut Table) {
             show_waiting(count, [woken.latencies(), waiting.kib_for_each(&server)], table);
         }
     }
+}
+
+fn measure_updates(
+    server: &mut Server,
+    kind: Kind,
+    update: Update,
+    [in_flight, ports]: [usize; 2],
+    seconds: u64,
+    table: &mut Table,
+) {
+    let rate = updates::run(server, update, [in_flight, ports], Duration::from_secs(seconds));
+    let by = if ports == 1 { "in flight" } else { "by as many ports" };
+    let row = format!("{}, {in_flight} {by}", update.name());
+    table.set(&row, kind, format!("{:.0}", rate.per_second));
+    let lost = if rate.lost > 0 { format!(" {} lost", rate.lost) } else { String::new() };
+    table.set(&format!("{row}: p50/p99 us"), kind, format!("{}{lost}", rate.latencies()));
 }
 
 /// Has a hundred thousand wait at once; in a guest kernel, and slowly, where a process may not have as many files open.

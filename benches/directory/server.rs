@@ -1,6 +1,7 @@
 //! The servers: each started with one zone of so many hosts, on one processor, and ended with the bench.
 
 use std::fmt::Write as _;
+use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -173,18 +174,20 @@ fn ours(folder: &Path, address: SocketAddr, http: SocketAddr, hosts: u32, identi
          [directory.http]\nlisten = [\"{http}\"]\nconnections = 200000\nconnections-per-address = 200000\n"
     );
     write(folder, "ringup.toml", &config);
-    seed(folder, program, address, hosts, identity);
+    seed(folder, program, hosts, identity);
     let mut command = on_its_processor(program);
     command.args(["directory", "--config"]).arg(folder.join("ringup.toml")).env("RUST_LOG", "warn");
     command
 }
 
 /// Has the program make its database, and puts the hosts into it: the first half signed for statements, the others not.
-fn seed(folder: &Path, program: &str, address: SocketAddr, hosts: u32, identity: &Identity) {
+fn seed(folder: &Path, program: &str, hosts: u32, identity: &Identity) {
     let mut making = Command::new(program);
-    making.args(["directory", "--config"]).arg(folder.join("ringup.toml")).stderr(Stdio::null());
-    let mut child = making.spawn().unwrap();
-    while load::exchange(address, &load::query(0, 0), Duration::from_millis(50)).is_none() {}
+    making.args(["directory", "--json", "--config"]).arg(folder.join("ringup.toml")).env("RUST_LOG", "error");
+    let mut child = making.stdout(Stdio::piped()).spawn().unwrap();
+    let mut ready = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    assert!(!ready.is_empty(), "the directory ended before it was ready");
     child.kill().unwrap();
     child.wait().unwrap();
     let mut database = rusqlite::Connection::open(folder.join("directory.db")).unwrap();

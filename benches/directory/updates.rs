@@ -1,8 +1,12 @@
 //! Updates: so many in flight, each signed and answered; and how soon they are seen.
 
-use std::net::Ipv4Addr;
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::socket::{MsgFlags, recv};
 use ringup::dns::{message, tsig};
 use ringup::record::{Record, Seq, SignedRecord};
 
@@ -78,10 +82,8 @@ fn plain(id: u16, number: u32, address: Ipv4Addr) -> Vec<u8> {
     bytes
 }
 
-/// Keeps so many updates in flight, until the time or what was prepared is over.
-pub(crate) fn run(server: &mut Server, update: Update, in_flight: usize, time: Duration) -> Rate {
-    let socket = load::connect(server.address);
-    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+/// Keeps so many updates in flight, shared out among so many ports, until the time or what was prepared is over.
+pub(crate) fn run(server: &mut Server, update: Update, [in_flight, ports]: [usize; 2], time: Duration) -> Rate {
     let most = match (in_flight, update) {
         (1, _) => 8_000,
         (8, _) => 24_000,
@@ -90,47 +92,74 @@ pub(crate) fn run(server: &mut Server, update: Update, in_flight: usize, time: D
     } * time.as_secs() as usize;
     let most = most.min(180_000);
     let prepared: Vec<_> = (0..most).map(|turn| prepare(server, update, turn as u32, turn as u16).0).collect();
+    let mut ports: Vec<_> = (0..ports).map(|_| Port::open(server.address, in_flight / ports)).collect();
     let mut rate = Rate::default();
-    let mut sent_at: Vec<Option<Instant>> = vec![None; usize::from(u16::MAX) + 1];
-    let (mut next, mut outstanding, mut answered) = (0, 0, 0_u64);
-    let mut buffer = [0; 2048];
+    let mut next = prepared.iter().enumerate();
     let begin = Instant::now();
     while begin.elapsed() < time {
-        while outstanding < in_flight && next < prepared.len() {
-            sent_at[next % (usize::from(u16::MAX) + 1)] = Some(Instant::now());
-            socket.send(&prepared[next]).unwrap();
-            next += 1;
-            outstanding += 1;
-        }
-        if outstanding == 0 {
+        ports.iter_mut().for_each(|port| port.send(&mut next));
+        if ports.iter().all(|port| port.sent_at.is_empty()) {
             break;
         }
-        match socket.recv(&mut buffer) {
-            Ok(_length) => {
-                assert_eq!(buffer[3] & 15, 0, "an update was answered with code {}", buffer[3] & 15);
-                let id = usize::from(u16::from_be_bytes([buffer[0], buffer[1]]));
-                if let Some(sent) = sent_at[id].take() {
-                    rate.latencies.push(sent.elapsed());
-                    answered += 1;
-                    outstanding -= 1;
-                }
-            }
-            Err(_elapsed) => {
-                let overdue = |sent: &Option<Instant>| sent.is_some_and(|sent| sent.elapsed() > Duration::from_secs(2));
-                for sent in sent_at.iter_mut().filter(|sent| overdue(sent)) {
-                    *sent = None;
-                    outstanding -= 1;
-                    rate.lost += 1;
-                }
+        take(&mut ports, &mut rate);
+    }
+    rate.per_second = rate.answered as f64 / begin.elapsed().as_secs_f64();
+    // What is still under way ends before the next begins.
+    while ports.iter().any(|port| !port.sent_at.is_empty()) && take(&mut ports, &mut Rate::default()) {}
+    rate
+}
+
+/// A port that sends updates.
+struct Port {
+    socket: UdpSocket,
+    /// Updates that it may have in flight.
+    share: usize,
+    /// When each of those in flight was sent, by its ID.
+    sent_at: HashMap<u16, Instant>,
+}
+
+impl Port {
+    fn open(server: SocketAddr, share: usize) -> Self {
+        Self { socket: load::connect(server), share, sent_at: HashMap::new() }
+    }
+
+    fn send<'a>(&mut self, next: &mut impl Iterator<Item = (usize, &'a Vec<u8>)>) {
+        while self.sent_at.len() < self.share
+            && let Some((number, bytes)) = next.next()
+        {
+            self.sent_at.insert(number as u16, Instant::now());
+            self.socket.send(bytes).unwrap();
+        }
+    }
+
+    /// Takes the answers that are there.
+    fn receive(&mut self, rate: &mut Rate) {
+        let mut buffer = [0; 2048];
+        while let Ok(_length) = recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT) {
+            assert_eq!(buffer[3] & 15, 0, "an update was answered with code {}", buffer[3] & 15);
+            if let Some(sent) = self.sent_at.remove(&u16::from_be_bytes([buffer[0], buffer[1]])) {
+                rate.latencies.push(sent.elapsed());
+                rate.answered += 1;
             }
         }
     }
-    rate.per_second = answered as f64 / begin.elapsed().as_secs_f64();
-    // What is still under way ends before the next begins.
-    while outstanding > 0 && socket.recv(&mut buffer).is_ok() {
-        outstanding -= 1;
+}
+
+/// Waits for answers and takes them; gives false where there were none, and counts what is overdue as lost.
+fn take(ports: &mut [Port], rate: &mut Rate) -> bool {
+    let mut waiting: Vec<_> = ports.iter().map(|port| PollFd::new(port.socket.as_fd(), PollFlags::POLLIN)).collect();
+    let ready = poll(&mut waiting, 100_u8).unwrap();
+    let ready_ones: Vec<_> = waiting.iter().map(|waiting| waiting.any().unwrap()).collect();
+    for (port, is_ready) in ports.iter_mut().zip(ready_ones) {
+        if is_ready {
+            port.receive(rate);
+        } else if ready == 0 {
+            let before = port.sent_at.len();
+            port.sent_at.retain(|_id, sent| sent.elapsed() <= Duration::from_secs(2));
+            rate.lost += (before - port.sent_at.len()) as u64;
+        }
     }
-    rate
+    ready > 0
 }
 
 /// Measures from sending an update until a query gives its address.
