@@ -171,15 +171,21 @@ impl World {
     pub async fn until_any(&mut self, who: &str, events: &[&str]) -> Result<Heard, Failure> {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         let mut look = tokio::time::interval(Duration::from_secs(1));
+        let mut has_ended = false;
         loop {
             tokio::select! {
+                biased;
                 Some(heard) = self.told.recv() => {
                     self.note(heard.clone());
                     if heard.who == who && events.contains(&heard.event.as_str()) {
                         return Ok(heard);
                     }
                 }
-                _ = look.tick() => self.all_alive()?,
+                // What one says last may still be on its way when it has ended: it is heard before the next look.
+                _ = look.tick() => match self.all_alive() {
+                    Err(failure) if has_ended => return Err(failure),
+                    alive => has_ended = alive.is_err(),
+                },
                 () = tokio::time::sleep_until(deadline) => {
                     let seconds = PATIENCE.as_secs();
                     let events = events.join(" or ");
