@@ -156,7 +156,7 @@ BIND 1 thread, update-quota 1000; Knot 1 worker, journal-db-mode robust; NSD tak
 /// Hosts for most figures, and for memory.
 const HOSTS: u32 = 100_000;
 const MANY: u32 = 1_000_000;
-/// Queries.
+/// Queries, or updates, at a time; of updates other numbers, too.
 const IN_FLIGHT: usize = 256;
 /// The processors.
 const SERVER: usize = 0;

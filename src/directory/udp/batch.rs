@@ -5,7 +5,7 @@ use std::io::IoSlice;
 use nix::sys::socket::{MultiHeaders, SockaddrStorage};
 
 use super::Way;
-use super::parcel::{Answer, is_sent, parcels};
+use super::parcel::{Answer, parcels, sent_as_one};
 use super::socket::Socket;
 
 /// Answers to several clients; the room for them is used again.
@@ -47,7 +47,7 @@ impl Batch {
         let mut answers: Vec<_> = answers.collect();
         let mut single = Vec::with_capacity(answers.len());
         for parcel in parcels(&mut answers) {
-            if !is_sent(&self.socket, parcel) {
+            if !sent_as_one(&self.socket, parcel) {
                 single.extend(parcel);
             }
         }

@@ -33,7 +33,7 @@ pub(super) fn parcels<'a, 'b>(answers: &'b mut [Answer<'a>]) -> impl Iterator<It
 }
 
 /// Sends a parcel; gives false where its answers have to be sent each by itself.
-pub(super) fn is_sent(socket: &Socket, parcel: &[Answer<'_>]) -> bool {
+pub(super) fn sent_as_one(socket: &Socket, parcel: &[Answer<'_>]) -> bool {
     let [first, _, ..] = parcel else { return false };
     // What may be larger than the path takes has to be cut otherwise: into fragments.
     let Some(size) = u16::try_from(first.bytes.len()).ok().filter(|size| *size <= UDP_PAYLOAD) else { return false };
